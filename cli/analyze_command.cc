@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "cli/analyze_options.h"
+#include "cli/analyze_runner.h"
+#include "cli/command.h"
+#include "cli/embedded_backend.h"
+#include "cli/interrupt.h"
+#include "cli/remote_backend.h"
+#include "cli/time_text.h"
+
+namespace reelsight::cli {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  reelsight analyze clip.mp4\n"
+    "  reelsight analyze clip.mp4 --report report.html\n"
+    "  reelsight analyze clip.mp4 --analyzers cut_analysis,color_analysis --format json\n"
+    "  reelsight analyze clip.mp4 --start 0:10 --end 0:25.5 --fps color_analysis=4\n"
+    "  reelsight analyze clip.mp4 --option cut_analysis.sensitivity=0.7 --option camera_analysis.min_segment=1s\n"
+    "  reelsight analyze *.mp4 --format json --output results.jsonl --report reports/\n"
+    "  reelsight analyze clip.mp4 --server gpu-box:7010\n"
+    "  reelsight analyze https://example.com/clip.mp4 s3://bucket/clip.mp4 --timeout 2m\n"
+    "One input gives one document. With several, JSON is one object a line, {\"input\", \"response\"} or\n"
+    "{\"input\", \"error\"}, and --report names a folder. Standard output holds the document and nothing else.\n"
+    "Exit status: 0 all good, 1 a video failed, 2 wrong usage, 3 some analyzers failed, 130 interrupted.";
+
+class AnalyzeCommand final : public Command {
+ public:
+  std::string name() const override { return "analyze"; }
+  std::string description() const override { return "Analyses videos and prints what is in them"; }
+
+  void Define(CLI::App& app) override {
+    app.add_option("input", inputs_, "Files, or http, https, s3 or file URIs")->required()->type_name("INPUT");
+    app.add_option("--analyzers,-a", flags_.analyzers, "Analyzers to run, by commas; default: all that are available")
+        ->delimiter(',')
+        ->type_name("NAMES");
+    app.add_option("--format,-f", format_, "text (for people), json (proto3 JSON) or textproto; default: text")
+        ->check(CLI::IsMember({"text", "json", "textproto"}))
+        ->type_name("FORMAT");
+    app.add_option("--output,-o", output_, "File for the document; `-`, the default: standard output")
+        ->type_name("PATH");
+    app.add_option("--report,-r", report_, "Writes an HTML report; with several inputs a folder of reports")
+        ->type_name("PATH");
+    app.add_option("--fps", flags_.fps, "Frames a second for one analyzer; may be repeated")
+        ->type_name("ANALYZER=N")
+        ->take_all();
+    app.add_option("--option", flags_.options, "Option of an analyzer; may be repeated")
+        ->type_name("ANALYZER.FIELD=VALUE")
+        ->take_all();
+    app.add_option("--start", flags_.start, "Analyse from here: seconds, 500ms, 1m30s or 1:02.5")->type_name("T");
+    app.add_option("--end", flags_.end, "Analyse up to here")->type_name("T");
+    app.add_option("--profile", flags_.profile, "How frames are sampled: accurate (default) or reference")
+        ->check(CLI::IsMember({"accurate", "reference"}))
+        ->type_name("PROFILE");
+    app.add_option("--server,-s", remote_.server, "Analyse on this server instead of in this process")
+        ->type_name("HOST:PORT");
+    app.add_option("--ca", remote_.ca_file, "PEM file of authorities: talk to the server by TLS")->type_name("FILE");
+    app.add_option("--request-id", flags_.request_id, "Makes the request idempotent; for one input")->type_name("ID");
+    app.add_option("--threads", threads_, "Threads for analysis in this process; default: one for each processor")
+        ->check(CLI::Range(1, 1024))
+        ->type_name("N");
+    app.add_option("--timeout", timeout_, "Longest time for one video")->type_name("T");
+    app.add_flag("--quiet,-q", quiet_, "No progress and no notes, errors only");
+    app.footer(kExamples);
+  }
+
+  ExitCode Run() override {
+    AnalyzeRunner::Options options{.inputs = inputs_, .output = output_, .report = report_, .quiet = quiet_};
+    if (const absl::Status status = ReadFlags(options); !status.ok()) {
+      std::fprintf(stderr, "reelsight analyze: %s\nTry `reelsight analyze --help`.\n",
+                   Printable(std::string(status.message())).c_str());
+      return ExitCode::kUsage;
+    }
+    const CancelToken cancel;
+    const InterruptHandler interrupt(cancel);
+    absl::StatusOr<std::unique_ptr<Backend>> backend = MakeBackend();
+    if (!backend.ok()) {
+      std::fprintf(stderr, "reelsight: %s\n", std::string(backend.status().message()).c_str());
+      return ExitCode::kFailed;
+    }
+    return AnalyzeRunner(std::move(options), Terminal::ForDescriptor(output_ == "-" ? STDOUT_FILENO : -1),
+                         Terminal::ForDescriptor(STDERR_FILENO), **backend)
+        .Run(cancel);
+  }
+
+ private:
+  absl::Status ReadFlags(AnalyzeRunner::Options& options) const {
+    auto request = MakeRequest(flags_);
+    if (!request.ok()) return request.status();
+    options.request = *std::move(request);
+    options.format = format_ == "json"        ? DocumentFormat::kJson
+                     : format_ == "textproto" ? DocumentFormat::kTextproto
+                                              : DocumentFormat::kText;
+    const bool several = inputs_.size() > 1;
+    std::error_code ignored;
+    if (several && !report_.empty() && std::filesystem::exists(report_, ignored) &&
+        !std::filesystem::is_directory(report_, ignored)) {
+      return absl::InvalidArgumentError("--report: with several inputs it names a folder, but this is a file");
+    }
+    if (several && !flags_.request_id.empty()) {
+      return absl::InvalidArgumentError("--request-id: one id is for one input");
+    }
+    if (!remote_.ca_file.empty() && remote_.server.empty()) {
+      return absl::InvalidArgumentError("--ca: has a meaning with --server only");
+    }
+    if (!timeout_.empty()) {
+      const auto timeout = ParseTime(timeout_);
+      if (!timeout.ok() || *timeout <= absl::ZeroDuration()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--timeout: `", timeout_, "` is no time above 0, such as `90` or `2m`"));
+      }
+      options.timeout = *timeout;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<Backend>> MakeBackend() const {
+    if (!remote_.server.empty()) {
+      auto backend = RemoteBackend::Create(remote_);
+      if (!backend.ok()) return backend.status();
+      return std::unique_ptr<Backend>(*std::move(backend));
+    }
+    auto backend = EmbeddedBackend::Create(EmbeddedBackend::PersonalConfig(), threads_);
+    if (!backend.ok()) return backend.status();
+    return std::unique_ptr<Backend>(*std::move(backend));
+  }
+
+  std::vector<std::string> inputs_;
+  AnalyzeFlags flags_;
+  RemoteBackend::Options remote_;
+  std::string format_ = "text";
+  std::string output_ = "-";
+  std::string report_;
+  std::string timeout_;
+  int threads_ = 0;
+  bool quiet_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeAnalyzeCommand() { return std::make_unique<AnalyzeCommand>(); }
+
+}  // namespace reelsight::cli

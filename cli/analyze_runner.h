@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `analyze` does once its arguments are understood: analyses one video after the other, writes the documents and
+// reports, and decides the exit status. It knows no flag parser and no signal.
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "cli/backend.h"
+#include "cli/document.h"
+#include "cli/exit_code.h"
+#include "cli/terminal.h"
+#include "reelsight/v1/video_analysis_service.pb.h"
+#include "shared/base/cancel_token.h"
+
+namespace reelsight::cli {
+
+class AnalyzeRunner {
+ public:
+  struct Options {
+    // Paths or URIs; at least one.
+    std::vector<std::string> inputs;
+    // The request of each, without its source.
+    v1::AnalyzeRequest request;
+    // One input gives the document itself. Several give, in the order of inputs: as text one page after the other; as
+    // JSON one line each, {"input": "...", "response": {...}} or {"input": "...", "error": {...}}; as textproto one
+    // document after the other, each behind a comment line `# input: ...`.
+    DocumentFormat format = DocumentFormat::kText;
+    // `-`: standard output, each document as soon as it is there; else a file, written whole at the end.
+    std::string output = "-";
+    // HTML report; empty: none. With several inputs a folder, which gets NAME.html for each.
+    std::string report;
+    // No progress and no notes; errors only.
+    bool quiet = false;
+    // Longest time for one video; infinite: no limit.
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+
+  // `out` and `err`: what standard output and standard error can show. `backend` must outlive the runner.
+  AnalyzeRunner(Options options, Terminal out, Terminal err, Backend& backend)
+      : options_(std::move(options)), out_(out), err_(err), backend_(backend) {}
+
+  // Blocks until all is done or `cancel` is cancelled: then the video under way stops, nothing more is written to a
+  // file, and the answer is kInterrupted.
+  ExitCode Run(const CancelToken& cancel);
+
+ private:
+  ExitCode RunOne(const std::string& input, const CancelToken& cancel);
+  absl::StatusOr<v1::AnalyzeResponse> AnalyzeOne(const std::string& input, const CancelToken& cancel);
+  absl::Status WriteReport(const std::string& input, const v1::AnalyzeResponse& response, const CancelToken& cancel);
+  std::string Document(const std::string& input, const v1::AnalyzeResponse& response) const;
+  absl::Status Emit(const std::string& document);
+  void Complain(const std::string& input, const absl::Status& status) const;
+
+  const Options options_;
+  const Terminal out_;
+  const Terminal err_;
+  Backend& backend_;
+  // Documents for a file.
+  std::string collected_;
+};
+
+// Where the report of `input` goes: `report` itself for one input, else a file in the folder `report` named after the
+// input, with characters that file names should not hold replaced.
+std::string ReportPath(const std::string& report, const std::string& input, bool several);
+
+}  // namespace reelsight::cli

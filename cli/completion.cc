@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/completion.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+
+namespace reelsight::cli {
+namespace {
+
+std::string AllFlags(const CommandDescription& command) {
+  std::vector<std::string> names;
+  for (const FlagDescription& flag : command.flags) names.insert(names.end(), flag.names.begin(), flag.names.end());
+  return absl::StrJoin(names, " ");
+}
+
+std::string CommandNames(const std::vector<CommandDescription>& commands) {
+  return absl::StrJoin(commands, " ",
+                       [](std::string* out, const CommandDescription& command) { out->append(command.name); });
+}
+
+std::string Bash(const std::vector<CommandDescription>& commands) {
+  std::string cases;
+  for (const CommandDescription& command : commands) {
+    std::string values;
+    for (const FlagDescription& flag : command.flags) {
+      if (!flag.takes_value) continue;
+      absl::StrAppend(&values, "        ", absl::StrJoin(flag.names, "|"), ") ",
+                      flag.values.empty() ? "COMPREPLY=($(compgen -f -- \"$word\"))"
+                                          : absl::StrCat("COMPREPLY=($(compgen -W \"", absl::StrJoin(flag.values, " "),
+                                                         "\" -- \"$word\"))"),
+                      "; return ;;\n");
+    }
+    absl::StrAppend(&cases, "    ", command.name, ")\n      case \"$previous\" in\n", values,
+                    "        *) ;;\n      esac\n      flags=\"", AllFlags(command), "\"\n      words=\"",
+                    absl::StrJoin(command.words, " "), "\" ;;\n");
+  }
+  return absl::StrCat(
+      "# bash completion for reelsight\n"
+      "_reelsight() {\n"
+      "  local word=\"${COMP_WORDS[COMP_CWORD]}\" previous=\"${COMP_WORDS[COMP_CWORD-1]}\" flags words\n"
+      "  COMPREPLY=()\n"
+      "  if [[ $COMP_CWORD -eq 1 ]]; then\n"
+      "    COMPREPLY=($(compgen -W \"",
+      CommandNames(commands),
+      " --help --version\" -- \"$word\"))\n"
+      "    return\n"
+      "  fi\n"
+      "  case \"${COMP_WORDS[1]}\" in\n",
+      cases,
+      "    *) return ;;\n"
+      "  esac\n"
+      "  if [[ $word == -* ]]; then\n"
+      "    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
+      "  elif [[ -n $words ]]; then\n"
+      "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+      "  else\n"
+      "    COMPREPLY=($(compgen -f -- \"$word\"))\n"
+      "  fi\n"
+      "}\n"
+      "complete -o filenames -F _reelsight reelsight\n");
+}
+
+// Text inside single quotes and the brackets of zsh's _arguments.
+std::string ZshText(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"'", "'\\''"}, {"[", "\\["}, {"]", "\\]"}, {":", "\\:"}});
+}
+
+std::string Zsh(const std::vector<CommandDescription>& commands) {
+  std::string list, cases;
+  for (const CommandDescription& command : commands) {
+    absl::StrAppend(&list, "    '", command.name, ":", ZshText(command.help), "'\n");
+    absl::StrAppend(&cases, "    ", command.name, ")\n      _arguments \\\n");
+    for (const FlagDescription& flag : command.flags) {
+      for (const std::string& name : flag.names) {
+        absl::StrAppend(&cases, "        '*", name, "[", ZshText(flag.help), "]");
+        if (flag.takes_value) {
+          absl::StrAppend(&cases, ":value:",
+                          flag.values.empty() ? "_files" : absl::StrCat("(", absl::StrJoin(flag.values, " "), ")"));
+        }
+        absl::StrAppend(&cases, "' \\\n");
+      }
+    }
+    absl::StrAppend(&cases, "        '*:argument:",
+                    command.words.empty() ? "_files" : absl::StrCat("(", absl::StrJoin(command.words, " "), ")"),
+                    "' ;;\n");
+  }
+  return absl::StrCat(
+      "#compdef reelsight\n"
+      "_reelsight() {\n"
+      "  local -a commands\n"
+      "  commands=(\n",
+      list,
+      "  )\n"
+      "  if (( CURRENT == 2 )); then\n"
+      "    _describe 'command' commands\n"
+      "    return\n"
+      "  fi\n"
+      "  local command=$words[2]\n"
+      "  shift words\n"
+      "  (( CURRENT-- ))\n"
+      "  case $command in\n",
+      cases,
+      "  esac\n"
+      "}\n"
+      "if [ \"$funcstack[1]\" = \"_reelsight\" ]; then _reelsight \"$@\"; else compdef _reelsight reelsight; fi\n");
+}
+
+std::string FishText(const std::string& text) {
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
+}
+
+std::string Fish(const std::vector<CommandDescription>& commands) {
+  std::string script = "# fish completion for reelsight\n";
+  for (const CommandDescription& command : commands) {
+    absl::StrAppend(&script, "complete -c reelsight -n __fish_use_subcommand -f -a ", command.name, " -d ",
+                    FishText(command.help), "\n");
+    const std::string here = absl::StrCat("complete -c reelsight -n '__fish_seen_subcommand_from ", command.name, "'");
+    if (!command.words.empty()) {
+      absl::StrAppend(&script, here, " -f -a ", FishText(absl::StrJoin(command.words, " ")), "\n");
+    }
+    for (const FlagDescription& flag : command.flags) {
+      absl::StrAppend(&script, here);
+      for (const std::string& name : flag.names) {
+        absl::StrAppend(&script, name.rfind("--", 0) == 0 ? " -l " : " -s ",
+                        name.substr(name.rfind("--", 0) == 0 ? 2 : 1));
+      }
+      if (flag.takes_value) {
+        absl::StrAppend(
+            &script, flag.values.empty() ? " -r" : absl::StrCat(" -x -a ", FishText(absl::StrJoin(flag.values, " "))));
+      }
+      absl::StrAppend(&script, " -d ", FishText(flag.help), "\n");
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> CompletionScript(const std::string& shell,
+                                             const std::vector<CommandDescription>& commands) {
+  if (shell == "bash") return Bash(commands);
+  if (shell == "zsh") return Zsh(commands);
+  if (shell == "fish") return Fish(commands);
+  return absl::InvalidArgumentError(absl::StrCat("`", shell, "` is none of bash, zsh, fish"));
+}
+
+}  // namespace reelsight::cli

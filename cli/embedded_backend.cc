@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/embedded_backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "orchestrator/orchestrator_config.h"
+#include "services/lightweight/analyzers.h"
+#include "shared/analysis/local_analyzer_client.h"
+#include "shared/base/status.h"
+#include "shared/process/cpu_set.h"
+#include "shared/process/version.h"
+#include "shared/rpc/grpc_analyzer_client.h"
+
+namespace reelsight::cli {
+
+int UsableProcessors() { return std::max(1, static_cast<int>(process::AvailableCpus().size())); }
+
+config::v1::OrchestratorConfig EmbeddedBackend::PersonalConfig() {
+  config::v1::OrchestratorConfig config;
+  config.mutable_sources()->set_allow_any_file(true);
+  config.mutable_sources()->set_allow_private_addresses(true);
+  config.set_max_concurrent_runs(1);
+  return config;
+}
+
+absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config::v1::OrchestratorConfig config,
+                                                                         int threads, telemetry::Metrics* metrics) {
+  orchestrator::ApplyDefaults(&config);
+  RETURN_IF_ERROR(orchestrator::CheckOrchestratorConfig(config));
+  const int workers = threads > 0 ? threads : UsableProcessors();
+  auto backend = std::unique_ptr<EmbeddedBackend>(new EmbeddedBackend());
+  // The list of services. A new one is one line here.
+  ASSIGN_OR_RETURN(auto lightweight, analysis::AnalyzerHost::Create("lightweight", process::Version(),
+                                                                    lightweight::MakeLightweightAnalyzers(), workers));
+  backend->hosts_.push_back(std::move(lightweight));
+  backend->executor_ = std::make_unique<concurrency::FairExecutor>(
+      concurrency::FairExecutor::Options{.thread_count = workers, .max_queued = 4096, .name = "analyze"});
+  std::vector<orchestrator::NamedClient> clients;
+  for (const auto& host : backend->hosts_) {
+    clients.push_back({.name = host->service(),
+                       .client = std::make_shared<analysis::LocalAnalyzerClient>(*host, *backend->executor_),
+                       .max_in_flight_batches = std::max(4, 2 * workers)});
+  }
+  for (const config::v1::AnalyzerEndpoint& endpoint : config.endpoints()) {
+    ASSIGN_OR_RETURN(auto client, rpc::GrpcAnalyzerClient::Create(endpoint));
+    clients.push_back({.name = endpoint.name(),
+                       .client = std::move(client),
+                       .max_in_flight_batches = endpoint.max_in_flight_batches(),
+                       .batch_timeout = absl::Seconds(endpoint.batch_timeout_seconds()),
+                       .max_retries = endpoint.max_retries()});
+  }
+  ASSIGN_OR_RETURN(backend->orchestrator_, orchestrator::Orchestrator::Create(config, std::move(clients), metrics));
+  return backend;
+}
+
+absl::StatusOr<v1::AnalyzeResponse> EmbeddedBackend::Analyze(const std::string& input, v1::AnalyzeRequest request,
+                                                             AnalysisObserver* observer, const CancelToken& cancel) {
+  request.set_uri(input);
+  return orchestrator_->Analyze(request, observer, cancel);
+}
+
+absl::StatusOr<v1::ListAnalyzersResponse> EmbeddedBackend::ListAnalyzers(const CancelToken& cancel) {
+  RETURN_IF_ERROR(cancel.status());
+  return orchestrator_->ListAnalyzers();
+}
+
+}  // namespace reelsight::cli

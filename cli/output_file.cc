@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+
+namespace reelsight::cli {
+namespace {
+
+absl::Status FileError(int error, const std::string& path, const char* hint) {
+  const std::string message = absl::StrCat("cannot write ", path, ": ", strerror(error), hint);
+  switch (error) {
+    case ENOENT:
+      return absl::NotFoundError(message);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    case ENOSPC:
+    case EDQUOT:
+      return absl::ResourceExhaustedError(message);
+    case EISDIR:
+      return absl::InvalidArgumentError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+// 0 or an errno.
+int WriteAll(int fd, const std::string& content) {
+  for (size_t done = 0; done < content.size();) {
+    const ssize_t written = write(fd, content.data() + done, content.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    done += static_cast<size_t>(written);
+  }
+  return 0;
+}
+
+absl::Status WriteStraight(const std::string& path, const std::string& content) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return FileError(errno, path, "");
+  const int error = WriteAll(fd, content);
+  close(fd);
+  return error == 0 ? absl::OkStatus() : FileError(error, path, "");
+}
+
+}  // namespace
+
+absl::Status WriteFileAtomically(const std::string& path, const std::string& content) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::is_directory(status)) return FileError(EISDIR, path, "; name a file");
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return WriteStraight(path, content);
+  }
+  std::string target = path;
+  if (std::filesystem::exists(status)) {
+    const auto real = std::filesystem::canonical(path, ignored);
+    if (!ignored) target = real.string();
+  }
+  std::string temporary = target + ".XXXXXX";
+  const int fd = mkstemp(temporary.data());
+  if (fd < 0) return FileError(errno, path, errno == ENOENT ? "; make its folder first" : "");
+  const mode_t mask = umask(0);
+  umask(mask);
+  struct stat old {};
+  const mode_t mode = stat(target.c_str(), &old) == 0 ? old.st_mode & 07777 : 0666 & ~mask;
+  int error = WriteAll(fd, content);
+  if (error == 0 && fchmod(fd, mode) != 0) error = errno;
+  if (close(fd) != 0 && error == 0) error = errno;
+  if (error == 0 && rename(temporary.c_str(), target.c_str()) != 0) error = errno;
+  if (error != 0) unlink(temporary.c_str());
+  return error == 0 ? absl::OkStatus() : FileError(error, path, "");
+}
+
+absl::Status WriteStdout(const std::string& content) {
+  if (std::fflush(stdout) != 0) return FileError(errno, "standard output", "");
+  const int error = WriteAll(STDOUT_FILENO, content);
+  return error == 0 ? absl::OkStatus() : FileError(error, "standard output", "");
+}
+
+}  // namespace reelsight::cli

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes a whole file or none of it.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace reelsight::cli {
+
+// Writes `content` to `path` by way of a new file beside it and a rename, so that a reader sees the old file or the new
+// one, never a part, and a failure leaves the old one. A device or a pipe (/dev/stdout) is written straight. A symbolic
+// link is followed. PERMISSION_DENIED, NOT_FOUND (no such folder), RESOURCE_EXHAUSTED (disk full), INTERNAL else.
+absl::Status WriteFileAtomically(const std::string& path, const std::string& content);
+
+// Writes all of `content` to standard output and flushes it.
+absl::Status WriteStdout(const std::string& content);
+
+}  // namespace reelsight::cli

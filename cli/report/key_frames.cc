@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/report/key_frames.h"
+
+#include <turbojpeg.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/decode/frame_converter.h"
+#include "orchestrator/decode/video_decoder.h"
+#include "orchestrator/source/file_source.h"
+#include "shared/analysis/image.h"
+#include "shared/base/status.h"
+
+namespace reelsight::report {
+namespace {
+
+struct TurboJpegCloser {
+  void operator()(void* handle) const { tjDestroy(handle); }
+};
+struct TurboJpegFree {
+  void operator()(unsigned char* data) const { tjFree(data); }
+};
+
+absl::StatusOr<std::string> EncodeJpeg(const analysis::Image& image, int quality) {
+  const std::unique_ptr<void, TurboJpegCloser> encoder(tjInitCompress());
+  if (encoder == nullptr) return absl::InternalError("the JPEG encoder does not start");
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+  const int failed = tjCompress2(encoder.get(), image.plane(0), image.width_px(), image.stride_bytes(0),
+                                 image.height_px(), TJPF_RGB, &data, &size, TJSAMP_420, quality, TJFLAG_ACCURATEDCT);
+  const std::unique_ptr<unsigned char, TurboJpegFree> owner(data);
+  if (failed != 0) return absl::InternalError(absl::StrCat("JPEG encoder: ", tjGetErrorStr2(encoder.get())));
+  return std::string(reinterpret_cast<const char*>(data), size);
+}
+
+absl::StatusOr<KeyFrame> MakePicture(orchestrator::FrameConverter& converter, const orchestrator::DecodedFrame& frame,
+                                     const KeyFramePlace& place, const KeyFrameOptions& options) {
+  const analysis::FrameSpec spec{.format = analysis::PixelFormat::kRgb24, .max_side_px = options.max_side_px};
+  analysis::Image image(spec.format, converter.SizeFor(spec));
+  RETURN_IF_ERROR(converter.Convert(frame, spec, image));
+  KeyFrame picture{.offset = frame.offset,
+                   .shot_index = place.shot_index,
+                   .width_px = image.width_px(),
+                   .height_px = image.height_px()};
+  ASSIGN_OR_RETURN(picture.jpeg, EncodeJpeg(image, options.quality));
+  return picture;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<KeyFrame>> MakeKeyFrames(const std::string& path, const v1::Timeline& timeline,
+                                                    const KeyFrameOptions& options, const CancelToken& cancel) {
+  const std::vector<KeyFramePlace> places = ChooseKeyFrames(timeline, options);
+  if (places.empty()) return std::vector<KeyFrame>();
+  ASSIGN_OR_RETURN(std::unique_ptr<orchestrator::FileSource> source,
+                   orchestrator::FileSource::Open(path, {.allow_any_file = true}));
+  orchestrator::VideoDecoder::Options decode;
+  decode.thread_count = options.decode_threads;
+  // The decoder may ask ahead of what it has given, from its own thread: the hint has a place of its own.
+  auto next_wanted = std::make_shared<std::atomic<size_t>>(0);
+  decode.wanted = [places, next_wanted](int64_t, absl::Duration offset) {
+    size_t next = next_wanted->load();
+    if (next >= places.size() || offset < places[next].offset) return -1;
+    while (next < places.size() && places[next].offset <= offset) ++next;
+    next_wanted->store(next);
+    return 0;
+  };
+  ASSIGN_OR_RETURN(const std::unique_ptr<orchestrator::VideoDecoder> decoder,
+                   orchestrator::VideoDecoder::Open(std::move(source), std::move(decode), cancel));
+  ASSIGN_OR_RETURN(const std::unique_ptr<orchestrator::FrameConverter> converter,
+                   orchestrator::FrameConverter::Create(decoder->info()));
+  std::vector<KeyFrame> pictures;
+  size_t next = 0;
+  while (next < places.size()) {
+    RETURN_IF_ERROR(cancel.status());
+    ASSIGN_OR_RETURN(const std::optional<orchestrator::DecodedFrame> frame, decoder->Next());
+    if (!frame.has_value()) break;
+    if (frame->offset < places[next].offset) continue;
+    // Of several places before this frame the last one names its shot.
+    while (next + 1 < places.size() && places[next + 1].offset <= frame->offset) ++next;
+    ASSIGN_OR_RETURN(KeyFrame picture, MakePicture(*converter, *frame, places[next], options));
+    pictures.push_back(std::move(picture));
+    ++next;
+  }
+  return pictures;
+}
+
+}  // namespace reelsight::report

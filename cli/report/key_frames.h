@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pictures for the report, taken from the video file by a second, sparse decode.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cli/report/report.h"
+#include "reelsight/v1/video_analysis_service.pb.h"
+#include "shared/base/cancel_token.h"
+
+namespace reelsight::report {
+
+struct KeyFrameOptions {
+  // Most pictures; each costs about 15 KiB of the page.
+  int max_count = 60;
+  // Fewer shots than this: the longest shots give further pictures.
+  int min_count = 12;
+  // Longer side of a picture, in pixels.
+  int max_side_px = 448;
+  // JPEG quality, 1 to 100.
+  int quality = 78;
+  // Threads of the decoder; 0: one for each processor.
+  int decode_threads = 0;
+};
+
+// A place where a picture is wanted.
+struct KeyFramePlace {
+  absl::Duration offset;
+  int shot_index = 0;
+};
+
+// Middles of the shots of `timeline`, in order of time; of more than max_count shots an even choice. Where there are
+// few shots, long ones are divided evenly, so that there are about min_count places, but none closer than half a
+// second.
+std::vector<KeyFramePlace> ChooseKeyFrames(const v1::Timeline& timeline, const KeyFrameOptions& options);
+
+// Decodes the local file `path` and makes a picture of the first frame at or after each place, or of the last frame.
+// Frames before the next place that the decoder can do without are not decoded. Errors: as VideoDecoder; INTERNAL from
+// the JPEG encoder.
+absl::StatusOr<std::vector<KeyFrame>> MakeKeyFrames(const std::string& path, const v1::Timeline& timeline,
+                                                    const KeyFrameOptions& options, const CancelToken& cancel);
+
+}  // namespace reelsight::report

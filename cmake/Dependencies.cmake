@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything comes from Debian packages but the google.rpc protos, which come in a PyPI wheel that scripts/setup unpacks.
+# A missing package stops the configure step with the line that installs it.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+macro(reelsight_require_package name)
+  find_package(${name} QUIET ${ARGN})
+  if(NOT ${name}_FOUND)
+    message(FATAL_ERROR "${name} is missing. Run: scripts/setup")
+  endif()
+endmacro()
+
+# reelsight_require_pkg_config(<alias> <module>...): an imported target reelsight::third_party::<alias>, headers SYSTEM.
+function(reelsight_require_pkg_config alias)
+  pkg_check_modules(${alias} QUIET IMPORTED_TARGET ${ARGN})
+  if(NOT ${alias}_FOUND)
+    message(FATAL_ERROR "${ARGN} is missing. Run: scripts/setup")
+  endif()
+  add_library(reelsight_third_party_${alias} INTERFACE)
+  add_library(reelsight::third_party::${alias} ALIAS reelsight_third_party_${alias})
+  target_link_libraries(reelsight_third_party_${alias} INTERFACE PkgConfig::${alias})
+  target_include_directories(reelsight_third_party_${alias} SYSTEM INTERFACE ${${alias}_INCLUDE_DIRS})
+endfunction()
+
+reelsight_require_package(absl)
+reelsight_require_package(Protobuf)
+reelsight_require_package(gRPC)
+reelsight_require_package(prometheus-cpp)
+reelsight_require_package(spdlog)
+reelsight_require_package(GTest)
+reelsight_require_package(benchmark)
+reelsight_require_package(CURL)
+reelsight_require_package(OpenSSL)
+reelsight_require_pkg_config(ffmpeg libavformat libavcodec libavfilter libavutil libswscale)
+reelsight_require_pkg_config(turbojpeg libturbojpeg)
+find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+
+find_path(LIBYUV_INCLUDE_DIR libyuv.h REQUIRED)
+find_library(LIBYUV_LIBRARY yuv REQUIRED)
+add_library(reelsight_third_party_yuv INTERFACE)
+add_library(reelsight::third_party::yuv ALIAS reelsight_third_party_yuv)
+target_include_directories(reelsight_third_party_yuv SYSTEM INTERFACE ${LIBYUV_INCLUDE_DIR})
+target_link_libraries(reelsight_third_party_yuv INTERFACE ${LIBYUV_LIBRARY})
+
+# OpenCV's CMake package asks for all modules; four are enough.
+find_path(OPENCV_INCLUDE_DIR opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
+add_library(reelsight_third_party_opencv INTERFACE)
+add_library(reelsight::third_party::opencv ALIAS reelsight_third_party_opencv)
+target_include_directories(reelsight_third_party_opencv SYSTEM INTERFACE ${OPENCV_INCLUDE_DIR})
+foreach(module core imgproc video calib3d)
+  find_library(OPENCV_${module} opencv_${module} REQUIRED)
+  target_link_libraries(reelsight_third_party_opencv INTERFACE ${OPENCV_${module}})
+endforeach()
+
+find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
+add_library(reelsight_third_party_cli11 INTERFACE)
+add_library(reelsight::third_party::cli11 ALIAS reelsight_third_party_cli11)
+target_include_directories(reelsight_third_party_cli11 SYSTEM INTERFACE ${CLI11_INCLUDE_DIR})
+
+set(GOOGLEAPIS_DIR ${CMAKE_SOURCE_DIR}/.deps/googleapis CACHE PATH "Folder that holds google/rpc/*.proto")
+if(NOT EXISTS ${GOOGLEAPIS_DIR}/google/rpc/error_details.proto)
+  message(FATAL_ERROR "google/rpc protos are missing from ${GOOGLEAPIS_DIR}. Run: scripts/setup")
+endif()

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# Language, warnings, sanitizers, linker and compiler cache.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  # Precompiled headers are cached only with these sloppiness settings.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+
+# Carried by every target of ours.
+add_library(reelsight_flags INTERFACE)
+target_compile_options(reelsight_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(reelsight_flags INTERFACE -Wthread-safety -Wno-unknown-warning-option)
+else()
+  # -Wrestrict: gcc 12 warns of std::string assignments that are right (its bug 105651).
+  target_compile_options(reelsight_flags INTERFACE -fpch-preprocess -Wno-restrict)
+endif()
+target_include_directories(reelsight_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(reelsight_flags INTERFACE $<$<CONFIG:Debug>:REELSIGHT_DEBUG_CHECKS=1>)
+if(MOLD_PROGRAM)
+  target_link_options(reelsight_flags INTERFACE -fuse-ld=mold)
+endif()
+if(REELSIGHT_SANITIZE)
+  set(sanitize_options -fsanitize=${REELSIGHT_SANITIZE} -fno-omit-frame-pointer -g1 -O1)
+  target_compile_options(reelsight_flags INTERFACE ${sanitize_options})
+  target_link_options(reelsight_flags INTERFACE -fsanitize=${REELSIGHT_SANITIZE})
+endif()
+if(REELSIGHT_FUZZ)
+  target_compile_options(reelsight_flags INTERFACE -fsanitize=fuzzer-no-link,address)
+  target_link_options(reelsight_flags INTERFACE -fsanitize=address)
+endif()

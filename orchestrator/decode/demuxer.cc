@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/decode/demuxer.h"
+
+#include <cerrno>
+#include <cstdarg>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "orchestrator/decode/source_sniffer.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+// Containers that hold their media in themselves. What is not listed is refused: playlists and manifests (hls, dash,
+// concat, sdp, ...) name further files, and rare formats only widen what a hostile file can reach.
+constexpr char kFormats[] =
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,ivf,h264,hevc,obu,m4v,gif,ogg,asf,mxf,"
+    "yuv4mpegpipe,dv";
+// Packets in a row that may fail before the stream counts as ended.
+constexpr int kMaxFailuresInARow = 32;
+
+void InitLibrariesOnce() {
+  static std::once_flag once;
+  // FFmpeg prints to stderr on its own; what matters comes back as return codes.
+  std::call_once(once, [] { av_log_set_callback([](void*, int, const char*, va_list) {}); });
+}
+
+int RefuseToOpen(AVFormatContext*, AVIOContext** io, const char*, int, AVDictionary**) {
+  *io = nullptr;
+  return AVERROR(EACCES);
+}
+
+int IsCancelled(void* token) { return static_cast<const CancelToken*>(token)->cancelled() ? 1 : 0; }
+
+absl::Status CheckLength(const AVFormatContext& format, const AVStream& stream, const VideoDecoder::Limits& limits) {
+  absl::Duration duration;
+  if (stream.duration != AV_NOPTS_VALUE && stream.time_base.num > 0) {
+    duration = absl::Seconds(static_cast<double>(stream.duration) * av_q2d(stream.time_base));
+  } else if (format.duration != AV_NOPTS_VALUE) {
+    duration = absl::Microseconds(format.duration);
+  }
+  if (duration > limits.max_duration) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
+                     absl::StrCat("the video is ", absl::FormatDuration(duration), " long; at most ",
+                                  absl::FormatDuration(limits.max_duration), " is allowed"));
+  }
+  if (stream.nb_frames > limits.max_frames) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
+        absl::StrCat("the video has ", stream.nb_frames, " frames; at most ", limits.max_frames, " are allowed"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckFrameSize(int width_px, int height_px, const VideoDecoder::Limits& limits) {
+  const int64_t pixels = static_cast<int64_t>(width_px) * height_px;
+  if (pixels <= limits.max_frame_pixels) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLarge,
+                   absl::StrCat("the video's frames are ", width_px, "x", height_px, " pixels; at most ",
+                                limits.max_frame_pixels, " pixels are allowed"));
+}
+
+Demuxer::~Demuxer() = default;
+
+absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSource> source,
+                                                       const VideoDecoder::Limits& limits, const CancelToken& cancel) {
+  InitLibrariesOnce();
+  RETURN_IF_ERROR(CheckHead(*source, cancel));
+  auto demuxer = absl::WrapUnique(new Demuxer());
+  ASSIGN_OR_RETURN(demuxer->io_, SourceIo::Create(std::move(source), cancel));
+  RETURN_IF_ERROR(demuxer->OpenContainer());
+
+  // What the container says is checked before a decoder looks at the stream: it allocates whole frames.
+  AVFormatContext* format = demuxer->format_.get();
+  for (unsigned i = 0; i < format->nb_streams; ++i) {
+    const AVStream& stream = *format->streams[i];
+    if (stream.codecpar->codec_type != AVMEDIA_TYPE_VIDEO) continue;
+    if (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) continue;
+    RETURN_IF_ERROR(CheckFrameSize(stream.codecpar->width, stream.codecpar->height, limits));
+    RETURN_IF_ERROR(CheckLength(*format, stream, limits));
+  }
+  std::vector<AVDictionary*> options(format->nb_streams, nullptr);
+  for (AVDictionary*& option : options) av_dict_set_int(&option, "max_pixels", limits.max_frame_pixels, 0);
+  const int found = avformat_find_stream_info(format, options.empty() ? nullptr : options.data());
+  for (AVDictionary*& option : options) av_dict_free(&option);
+  RETURN_IF_ERROR(demuxer->io_->status());
+  if (found < 0) return demuxer->CannotRead(found);
+  RETURN_IF_ERROR(demuxer->ChooseStream());
+  RETURN_IF_ERROR(CheckFrameSize(demuxer->stream_->codecpar->width, demuxer->stream_->codecpar->height, limits));
+  RETURN_IF_ERROR(CheckLength(*format, *demuxer->stream_, limits));
+  return demuxer;
+}
+
+absl::Status Demuxer::OpenContainer() {
+  AVFormatContext* format = avformat_alloc_context();
+  if (format == nullptr) {
+    return MakeError(absl::StatusCode::kResourceExhausted, Reason::kInternal, "out of memory for opening the source");
+  }
+  format->pb = io_->context();
+  format->flags |= AVFMT_FLAG_CUSTOM_IO;
+  format->interrupt_callback = {&IsCancelled, const_cast<CancelToken*>(&io_->cancel())};
+  format->io_open = &RefuseToOpen;
+  format->format_whitelist = av_strdup(kFormats);
+  // No protocol has this name, so none may be opened.
+  format->protocol_whitelist = av_strdup("none");
+  // Frees `format` on failure.
+  const int opened = avformat_open_input(&format, /*url=*/nullptr, /*fmt=*/nullptr, /*options=*/nullptr);
+  RETURN_IF_ERROR(io_->status());
+  if (opened < 0) return CannotRead(opened);
+  format_.reset(format);
+  return absl::OkStatus();
+}
+
+absl::Status Demuxer::NotAVideo(std::string_view why) {
+  const std::string& name = io_->source().name();
+  if (EndsBeforeIndex(io_->source(), io_->cancel())) {
+    return InvalidArgument(Reason::kSourceTruncated,
+                           absl::StrCat(name,
+                                        " ends before its index (moov): it was cut off or is still being "
+                                        "written; send the whole file"));
+  }
+  RETURN_IF_ERROR(io_->cancel().status());
+  return InvalidArgument(Reason::kSourceNotVideo, absl::StrCat(name, " ", std::string(why)));
+}
+
+absl::Status Demuxer::CannotRead(int error) {
+  char text[AV_ERROR_MAX_STRING_SIZE] = {};
+  av_strerror(error, text, sizeof(text));
+  return NotAVideo(absl::StrCat("is not a video file that can be read (", text,
+                                "); supported are MP4, MOV, Matroska, WebM, MPEG-TS, MPEG-PS, AVI, FLV, IVF, OGG, ASF, "
+                                "MXF, GIF, Y4M, DV and raw H.264, HEVC, AV1 and MPEG-4"));
+}
+
+absl::Status Demuxer::ChooseStream() {
+  // The stream marked as default, else the largest one. Cover art and thumbnails are pictures, not video.
+  std::tuple<bool, int64_t> best{false, -1};
+  for (unsigned i = 0; i < format_->nb_streams; ++i) {
+    AVStream* stream = format_->streams[i];
+    stream->discard = AVDISCARD_ALL;
+    const AVCodecParameters& codec = *stream->codecpar;
+    if (codec.codec_type != AVMEDIA_TYPE_VIDEO) continue;
+    if (stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) continue;
+    const std::tuple<bool, int64_t> rank{(stream->disposition & AV_DISPOSITION_DEFAULT) != 0,
+                                         static_cast<int64_t>(codec.width) * codec.height};
+    if (stream_ == nullptr || rank > best) {
+      best = rank;
+      stream_ = stream;
+    }
+  }
+  if (stream_ == nullptr) {
+    return NotAVideo("has no video stream");
+  }
+  stream_->discard = AVDISCARD_DEFAULT;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Demuxer::Read(AVPacket* packet) {
+  int failures = 0;
+  while (true) {
+    const int result = av_read_frame(format_.get(), packet);
+    RETURN_IF_ERROR(io_->status());
+    RETURN_IF_ERROR(io_->cancel().status());
+    if (result == AVERROR_EOF) return false;
+    if (result < 0) {
+      ++errors_;
+      // Some demuxers report the end of a damaged file as an error, for ever.
+      if (++failures >= kMaxFailuresInARow || avio_feof(io_->context())) return false;
+      continue;
+    }
+    failures = 0;
+    if (packet->stream_index != stream_->index || packet->size == 0) {
+      av_packet_unref(packet);
+      continue;
+    }
+    if (packet->flags & AV_PKT_FLAG_CORRUPT) truncated_ = true;
+    return true;
+  }
+}
+
+bool Demuxer::Seek(int64_t timestamp) {
+  return av_seek_frame(format_.get(), stream_->index, timestamp, AVSEEK_FLAG_BACKWARD) >= 0;
+}
+
+}  // namespace reelsight::orchestrator

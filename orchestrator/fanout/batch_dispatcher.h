@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sends the batches of one run to the services, a bounded number at once, tries again what may pass, and gathers the
+// frame results of each analyzer.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "shared/analysis/analyzer_client.h"
+#include "shared/base/cancel_token.h"
+#include "shared/concurrency/timer.h"
+
+namespace reelsight::telemetry {
+class Metrics;
+}
+
+namespace reelsight::orchestrator {
+
+// A service as one run uses it.
+struct DispatchEndpoint {
+  std::string name;
+  std::shared_ptr<analysis::AnalyzerClient> client;
+  // Batches under way at once; as many again may wait before Submit blocks. At least 1.
+  int max_in_flight_batches = 4;
+  // Longest time of one attempt.
+  absl::Duration batch_timeout = absl::Seconds(60);
+  int max_retries = 3;
+  // May be null.
+  telemetry::Metrics* metrics = nullptr;
+};
+
+// What came of one analyzer's frames.
+struct FrameOutcome {
+  // OK, or why it was given up; it then has no results.
+  absl::Status status;
+  // Ascending by index once the dispatcher is idle.
+  std::vector<analyzer::v1::FrameResult> results;
+  int64_t frames_done = 0;
+  int64_t batch_count = 0;
+  int64_t retry_count = 0;
+  int64_t cache_hits = 0;
+  int64_t cache_misses = 0;
+  absl::Duration batch_time;
+};
+
+// Thread-safe. An analyzer that failed once is given up: what waits for it is dropped, the others go on. Destroying it
+// does not wait for attempts under way; cancel the token first.
+class BatchDispatcher {
+ public:
+  // `timer` must outlive every attempt. `cancel` stops everything.
+  BatchDispatcher(std::vector<DispatchEndpoint> endpoints, concurrency::Timer& timer, const CancelToken& cancel);
+  ~BatchDispatcher();
+
+  // Queues a batch; blocks while the endpoint's queue is full. Returns the token's status if it is cancelled.
+  absl::Status Submit(int endpoint, std::shared_ptr<const analysis::Batch> batch);
+  // Blocks until nothing waits and nothing is under way, or `timeout` has passed; true if idle. Returns the token's
+  // status if it is cancelled.
+  absl::StatusOr<bool> WaitIdle(absl::Duration timeout);
+
+  // True if the analyzer was given up, so that no more need be prepared for it.
+  bool failed(const std::string& analyzer) const;
+  // How far each analyzer is.
+  std::map<std::string, int64_t> frames_done() const;
+  // Bytes of pictures sent to other processes, retries included.
+  int64_t sent_bytes() const;
+  // What came of each analyzer. REQUIRES: idle, or cancelled.
+  std::map<std::string, FrameOutcome> TakeOutcomes();
+
+ private:
+  struct Core;
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace reelsight::orchestrator

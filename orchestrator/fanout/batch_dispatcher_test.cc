@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/fanout/batch_dispatcher.h"
+
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shared/analysis/analyzer_host.h"
+#include "shared/base/mutex.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using ::testing::ElementsAre;
+using BatchPtr = std::shared_ptr<const analysis::Batch>;
+
+analyzer::v1::AnalyzeFramesResponse Answer(const analysis::Batch& batch) {
+  analyzer::v1::AnalyzeFramesResponse response;
+  for (const analysis::Work& work : batch.work) {
+    analyzer::v1::AnalyzerBatchResult& result = *response.add_results();
+    result.set_analyzer(work.analyzer);
+    for (const int64_t index : work.target_indexes) result.add_results()->set_index(index);
+  }
+  return response;
+}
+
+// Calls a function for each batch; the function may keep the callback.
+class ScriptedClient final : public analysis::AnalyzerClient {
+ public:
+  using Script = std::function<void(BatchPtr, const CancelToken&, BatchCallback)>;
+  explicit ScriptedClient(Script script) : script_(std::move(script)) {}
+  void Describe(const CancelToken&, DescribeCallback done) override { done(absl::UnimplementedError("")); }
+  void AnalyzeFrames(BatchPtr batch, const CancelToken& cancel, BatchCallback done) override {
+    script_(std::move(batch), cancel, std::move(done));
+  }
+  void Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest>, const CancelToken&,
+                 SummarizeCallback done) override {
+    done(absl::UnimplementedError(""));
+  }
+
+ private:
+  const Script script_;
+};
+
+BatchPtr MakeBatch(std::vector<std::string> analyzers, std::vector<int64_t> targets) {
+  auto batch = std::make_shared<analysis::Batch>();
+  for (std::string& name : analyzers) {
+    batch->work.push_back(
+        {.analyzer = std::move(name), .options = {}, .target_indexes = targets, .context_indexes = {}});
+  }
+  return batch;
+}
+
+concurrency::Timer& TestTimer() {
+  static concurrency::Timer& timer = *new concurrency::Timer();
+  return timer;
+}
+
+BatchDispatcher MakeDispatcher(ScriptedClient::Script script, const CancelToken& cancel, int max_in_flight = 2,
+                               int max_retries = 3, absl::Duration timeout = absl::Hours(24)) {
+  return BatchDispatcher(
+      {{"peer", std::make_shared<ScriptedClient>(std::move(script)), max_in_flight, timeout, max_retries}}, TestTimer(),
+      cancel);
+}
+
+std::vector<int64_t> Indexes(const FrameOutcome& outcome) {
+  std::vector<int64_t> indexes;
+  for (const auto& result : outcome.results) indexes.push_back(result.index());
+  return indexes;
+}
+
+TEST(BatchDispatcherTest, PutsResultsInOrderHoweverTheyCome) {
+  CancelToken cancel;
+  std::vector<std::function<void()>> held;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) { held.push_back([=] { done(Answer(*batch)); }); }, cancel, 3);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0, 1})).ok());
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {2})).ok());
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {3})).ok());
+  for (const int i : {2, 0, 1}) held[i]();
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_THAT(Indexes(dispatcher.TakeOutcomes()["a"]), ElementsAre(0, 1, 2, 3));
+}
+
+TEST(BatchDispatcherTest, BoundsWhatIsUnderWayAndBlocksTheSubmitter) {
+  CancelToken cancel;
+  Mutex mutex;
+  std::vector<std::function<void()>> held;
+  std::atomic<int> submitted = 0;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) {
+        MutexLock lock(mutex);
+        held.push_back([=] { done(Answer(*batch)); });
+      },
+      cancel, 1);
+  std::thread submitter([&] {
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {i})).ok());
+      ++submitted;
+    }
+  });
+  while (submitted < 2) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(submitted, 2);  // One under way, one waits, the third blocks.
+  for (int i = 0; i < 3; ++i) {
+    std::function<void()> finish;
+    while (!finish) {
+      MutexLock lock(mutex);
+      ASSERT_LE(held.size(), 1u);
+      if (!held.empty()) {
+        finish = held.back();
+        held.clear();
+      }
+    }
+    finish();
+  }
+  submitter.join();
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_EQ(dispatcher.frames_done()["a"], 3);
+}
+
+TEST(BatchDispatcherTest, TriesAgainWhenUnavailable) {
+  CancelToken cancel;
+  std::atomic<int> attempts = 0;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) {
+        if (++attempts < 3) return done(absl::UnavailableError("connection lost"));
+        done(Answer(*batch));
+      },
+      cancel);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  const FrameOutcome outcome = dispatcher.TakeOutcomes()["a"];
+  EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(outcome.retry_count, 2);
+  EXPECT_EQ(outcome.frames_done, 1);
+}
+
+TEST(BatchDispatcherTest, GivesUpAfterTheRetryBudgetAndDropsWhatWaits) {
+  CancelToken cancel;
+  std::atomic<int> attempts = 0;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr, const CancelToken&, auto done) {
+        ++attempts;
+        done(absl::UnavailableError("connection refused"));
+      },
+      cancel, 1, 1);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {1})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_EQ(attempts, 2);  // The second batch was dropped unsent.
+  EXPECT_TRUE(dispatcher.failed("a"));
+  const absl::Status status = dispatcher.TakeOutcomes()["a"].status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(GetReason(status), "RETRY_BUDGET_SPENT");
+}
+
+TEST(BatchDispatcherTest, AFinalFailureIsNotTriedAgain) {
+  CancelToken cancel;
+  std::atomic<int> attempts = 0;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr, const CancelToken&, auto done) {
+        ++attempts;
+        done(absl::InternalError("bug"));
+      },
+      cancel);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_EQ(attempts, 1);
+}
+
+TEST(BatchDispatcherTest, OneAnalyzersFailureLeavesTheOtherAndStopsItsWork) {
+  CancelToken cancel;
+  std::vector<size_t> works;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) {
+        works.push_back(batch->work.size());
+        auto answer = Answer(*batch);
+        if (batch->work[0].analyzer == "bad") {
+          *answer.mutable_results(0)->mutable_failure() = analysis::ToFailure(absl::FailedPreconditionError("weights"));
+        }
+        done(std::move(answer));
+      },
+      cancel);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"bad", "good"}, {0})).ok());
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"bad", "good"}, {1})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_THAT(works, ElementsAre(2, 1));
+  auto outcomes = dispatcher.TakeOutcomes();
+  EXPECT_EQ(outcomes["bad"].status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Indexes(outcomes["good"]), ElementsAre(0, 1));
+}
+
+TEST(BatchDispatcherTest, AnswersForOtherFramesAreRefused) {
+  CancelToken cancel;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) {
+        auto answer = Answer(*batch);
+        answer.mutable_results(0)->mutable_results(0)->set_index(99);
+        done(std::move(answer));
+      },
+      cancel);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_EQ(dispatcher.TakeOutcomes()["a"].status.code(), absl::StatusCode::kInternal);
+}
+
+TEST(BatchDispatcherTest, ASlowServiceIsCutByItsTimeout) {
+  CancelToken cancel;
+  std::vector<std::thread> workers;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr, const CancelToken& token, auto done) {
+        workers.emplace_back([=] {
+          while (token.status().ok()) std::this_thread::yield();
+          done(token.status());
+        });
+      },
+      cancel, 2, 3, absl::Milliseconds(30));
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_EQ(dispatcher.TakeOutcomes()["a"].status.code(), absl::StatusCode::kDeadlineExceeded);
+  for (std::thread& worker : workers) worker.join();
+}
+
+TEST(BatchDispatcherTest, CancelReachesTheCallsAndTheWaiters) {
+  CancelToken cancel;
+  std::atomic<bool> seen = false;
+  std::vector<std::thread> workers;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr, const CancelToken& token, auto done) {
+        workers.emplace_back([&seen, token, done] {
+          while (token.status().ok()) std::this_thread::yield();
+          seen = true;
+          done(token.status());
+        });
+      },
+      cancel, 1);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {1})).ok());
+  std::thread canceller([&] { cancel.Cancel(); });
+  EXPECT_EQ(dispatcher.Submit(0, MakeBatch({"a"}, {2})).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(dispatcher.WaitIdle(absl::Hours(24)).status().code(), absl::StatusCode::kCancelled);
+  canceller.join();
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_TRUE(seen);
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

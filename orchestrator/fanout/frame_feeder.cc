@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/fanout/frame_feeder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+constexpr int kDefaultBatchFrames = 32;
+
+bool NeedsDecoded(const PlannedAnalyzer& planned) {
+  return planned.description.sampling().context_kind() == analyzer::v1::Sampling::CONTEXT_KIND_DECODED;
+}
+
+bool NeedsSampled(const PlannedAnalyzer& planned) {
+  return planned.description.sampling().context_kind() == analyzer::v1::Sampling::CONTEXT_KIND_SAMPLED;
+}
+
+size_t ContextFrames(const PlannedAnalyzer& planned) {
+  return static_cast<size_t>(std::max(0, planned.description.sampling().context_frames()));
+}
+
+}  // namespace
+
+FrameFeeder::FrameFeeder(const AnalysisPlan& plan, Options options, FrameConverter& converter,
+                         analysis::FramePool& pool, Sink sink)
+    : options_(std::move(options)), converter_(converter), pool_(pool), sink_(std::move(sink)) {
+  std::map<std::pair<int, analysis::FrameSpec>, int> places;
+  std::vector<std::vector<BatchBuilder::Member>> members;
+  for (const PlannedAnalyzer& planned : plan.analyzers) {
+    if (!planned.status.ok()) continue;
+    const auto [place, is_new] = places.try_emplace({planned.endpoint, planned.spec}, static_cast<int>(groups_.size()));
+    if (is_new) {
+      groups_.push_back({planned.endpoint, planned.spec, nullptr});
+      members.emplace_back();
+    }
+    Consumer consumer;
+    consumer.planned = &planned;
+    consumer.rule = planned.RuleFor(options_.video.frame_rate(), options_.profile);
+    consumer.group = place->second;
+    consumer.member = static_cast<int>(members[place->second].size());
+    consumers_.push_back(std::move(consumer));
+    const int batch_frames = planned.description.batch_frames();
+    members[place->second].push_back(
+        {planned.description.name(), planned.options, batch_frames > 0 ? batch_frames : kDefaultBatchFrames});
+    if (NeedsDecoded(planned)) neighbours_ = std::max(neighbours_, ContextFrames(planned));
+    targets_[planned.description.name()] = 0;
+  }
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    groups_[i].builder = std::make_unique<BatchBuilder>(options_.request_id, options_.video, std::move(members[i]));
+  }
+}
+
+void FrameFeeder::BeginSegment(absl::Duration start) {
+  recent_.clear();
+  for (Consumer& consumer : consumers_) {
+    consumer.cursor.emplace(consumer.rule, start);
+    consumer.sampled.clear();
+  }
+}
+
+absl::Status FrameFeeder::Feed(const DecodedFrame& frame, const CancelToken& cancel) {
+  recent_.push_back({frame, {}});
+  bool taken = false;
+  for (Consumer& consumer : consumers_) {
+    // The cursor is asked even for an analyzer that was given up, so that it costs nothing to reason about.
+    if (!consumer.cursor->Take(frame.index, frame.offset) || consumer.given_up) continue;
+    taken = true;
+    RETURN_IF_ERROR(FeedConsumer(consumer, cancel));
+  }
+  if (taken) ++stats_.frames_analyzed;
+  while (recent_.size() > neighbours_) recent_.pop_front();
+  return absl::OkStatus();
+}
+
+absl::Status FrameFeeder::FeedConsumer(Consumer& consumer, const CancelToken& cancel) {
+  const PlannedAnalyzer& planned = *consumer.planned;
+  const size_t wanted = ContextFrames(planned);
+  std::vector<analysis::Frame> context;
+  if (NeedsDecoded(planned)) {
+    const size_t before = std::min(wanted, recent_.size() - 1);
+    for (size_t i = recent_.size() - 1 - before; i + 1 < recent_.size(); ++i) {
+      ASSIGN_OR_RETURN(analysis::Frame neighbour, Picture(recent_[i], planned.spec, cancel));
+      context.push_back(std::move(neighbour));
+    }
+  } else if (NeedsSampled(planned)) {
+    context.assign(consumer.sampled.begin(), consumer.sampled.end());
+  }
+  ASSIGN_OR_RETURN(const analysis::Frame target, Picture(recent_.back(), planned.spec, cancel));
+  if (NeedsSampled(planned)) {
+    consumer.sampled.push_back(target);
+    while (consumer.sampled.size() > wanted) consumer.sampled.pop_front();
+  }
+  Group& group = groups_[consumer.group];
+  group.builder->Add(consumer.member, target, context);
+  ++targets_[planned.description.name()];
+  return group.builder->full() ? Send(group) : absl::OkStatus();
+}
+
+absl::StatusOr<analysis::Frame> FrameFeeder::Picture(Recent& recent, const analysis::FrameSpec& spec,
+                                                     const CancelToken& cancel) {
+  const auto made = recent.images.find(spec);
+  if (made != recent.images.end()) {
+    ++stats_.shared_conversions;
+    return analysis::Frame{recent.decoded.index, recent.decoded.offset, made->second};
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<analysis::Image> image, Allocate(spec, cancel));
+  const absl::Time start = absl::Now();
+  RETURN_IF_ERROR(converter_.Convert(recent.decoded, spec, *image));
+  stats_.convert_time += absl::Now() - start;
+  ++stats_.conversions;
+  recent.images.emplace(spec, image);
+  return analysis::Frame{recent.decoded.index, recent.decoded.offset, std::move(image)};
+}
+
+absl::StatusOr<std::shared_ptr<analysis::Image>> FrameFeeder::Allocate(const analysis::FrameSpec& spec,
+                                                                       const CancelToken& cancel) {
+  const analysis::ImageSize size = converter_.SizeFor(spec);
+  absl::StatusOr<std::shared_ptr<analysis::Image>> image = pool_.TryAllocate(spec.format, size);
+  if (image.ok()) return image;
+  // The budget is spent, perhaps by what is gathered here: give that on before waiting.
+  RETURN_IF_ERROR(Flush());
+  const absl::Time start = absl::Now();
+  image = pool_.Allocate(spec.format, size, cancel);
+  stats_.wait_time += absl::Now() - start;
+  return image;
+}
+
+absl::Status FrameFeeder::Send(Group& group) {
+  std::shared_ptr<const analysis::Batch> batch = group.builder->Take();
+  if (batch == nullptr) return absl::OkStatus();
+  const absl::Time start = absl::Now();
+  const absl::Status status = sink_(group.endpoint, std::move(batch));
+  stats_.wait_time += absl::Now() - start;
+  return status;
+}
+
+absl::Status FrameFeeder::Flush() {
+  for (Group& group : groups_) RETURN_IF_ERROR(Send(group));
+  return absl::OkStatus();
+}
+
+void FrameFeeder::GiveUp(const std::string& analyzer) {
+  for (Consumer& consumer : consumers_) {
+    if (consumer.planned->description.name() == analyzer) consumer.given_up = true;
+  }
+}
+
+}  // namespace reelsight::orchestrator

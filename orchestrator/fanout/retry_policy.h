@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When a failed call is made again. gRPC's own retries are off: only here is known what a run can still afford.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "absl/status/status.h"
+
+namespace reelsight::orchestrator {
+
+struct RetryState {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point first_attempt = Clock::now();
+  // Attempts that failed so far.
+  int failures = 0;
+};
+
+// How long to wait before the next attempt, or nullopt if the failure is final. UNAVAILABLE is tried `max_retries`
+// times again (50 ms, doubled each time, half of it random). RESOURCE_EXHAUSTED is back-pressure: tried until
+// `patience` has passed since the first attempt, after the peer's own delay if it names one.
+std::optional<std::chrono::milliseconds> NextDelay(const absl::Status& failure, const RetryState& state,
+                                                   int max_retries, std::chrono::milliseconds patience);
+
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/fanout/run_pipeline.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "shared/analysis/analyzer.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
+// Frames between two looks at which analyzers were given up.
+constexpr int64_t kGiveUpInterval = 16;
+
+TimeSpan WholeVideo() { return {absl::ZeroDuration(), absl::InfiniteDuration()}; }
+
+std::vector<TimeSpan> SegmentsOf(const PipelineInput& input) {
+  return input.segments.empty() ? std::vector<TimeSpan>{WholeVideo()} : input.segments;
+}
+
+// A segment must begin before `duration`, which is not zero.
+absl::Status CheckSegments(const std::vector<TimeSpan>& segments, absl::Duration duration) {
+  for (size_t i = 0; i < segments.size(); ++i) {
+    if (segments[i].start < duration) continue;
+    return InvalidField(absl::StrCat("segments[", i, "].start_offset"),
+                        absl::StrCat("is ", absl::FormatDuration(segments[i].start), ", but the video is only ",
+                                     absl::FormatDuration(duration), " long"));
+  }
+  return absl::OkStatus();
+}
+
+class Pipeline {
+ public:
+  Pipeline(const PipelineParts& parts, const PipelineInput& input, const PipelineObserver& observer,
+           const CancelToken& cancel, const CancelToken& work)
+      : parts_(parts),
+        input_(input),
+        observer_(observer),
+        cancel_(cancel),
+        work_(work),
+        segments_(SegmentsOf(input)),
+        dispatcher_(parts.endpoints, parts.timer, work),
+        feeder_(parts.plan, {input.request_id, Facts(), input.profile}, parts.converter, parts.pool,
+                [this](int endpoint, std::shared_ptr<const analysis::Batch> batch) {
+                  return dispatcher_.Submit(endpoint, std::move(batch));
+                }) {
+    for (const PlannedAnalyzer& planned : parts.plan.analyzers) {
+      if (planned.status.ok()) alive_.insert(planned.description.name());
+    }
+  }
+
+  absl::StatusOr<PipelineResult> Run() {
+    RETURN_IF_ERROR(CheckBudget());
+    const absl::Duration declared = analysis::FromProto(parts_.decoder.info().duration());
+    if (declared > absl::ZeroDuration()) RETURN_IF_ERROR(CheckSegments(segments_, declared));
+    RETURN_IF_ERROR(Settle(DecodeAll()));
+    if (!alive_.empty()) RETURN_IF_ERROR(Settle(feeder_.Flush()));
+    RETURN_IF_ERROR(Settle(WaitForBatches()));
+    // Exact where decoding reached the end, which is the only place where a segment can turn out to be too late.
+    const absl::Duration duration = analysis::FromProto(parts_.decoder.info().duration());
+    if (duration > absl::ZeroDuration()) RETURN_IF_ERROR(CheckSegments(segments_, duration));
+    for (TimeSpan& segment : segments_) segment.end = std::min(segment.end, std::max(duration, last_offset_));
+    return Summarize();
+  }
+
+ private:
+  // Where only `work` has ended, what is there is kept; the analyzers' own statuses tell.
+  absl::Status Settle(const absl::Status& status) {
+    if (status.ok()) return status;
+    RETURN_IF_ERROR(cancel_.status());
+    if (absl::Status ended = work_.status(); !ended.ok()) {
+      work_ended_ = ended;
+      return absl::OkStatus();
+    }
+    return status;
+  }
+
+  analyzer::v1::VideoFacts Facts() const {
+    const v1::VideoInfo& info = parts_.decoder.info();
+    analyzer::v1::VideoFacts facts;
+    facts.set_width_px(info.width_px());
+    facts.set_height_px(info.height_px());
+    facts.set_frame_rate(info.frame_rate());
+    *facts.mutable_duration() = info.duration();
+    return facts;
+  }
+
+  // What a run keeps back (a target and its context, for each spec) must fit the budget, or it would wait for ever.
+  absl::Status CheckBudget() const {
+    int64_t bytes = 0;
+    for (const PlannedAnalyzer& planned : parts_.plan.analyzers) {
+      if (!planned.status.ok()) continue;
+      bytes += analysis::ImageBytes(planned.spec.format, parts_.converter.SizeFor(planned.spec)) *
+               (1 + std::max(0, planned.description.sampling().context_frames()));
+    }
+    if (bytes <= parts_.pool.budget_bytes()) return absl::OkStatus();
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLarge,
+        absl::StrCat("the pictures that the analyzers want of this video take ", bytes,
+                     " bytes at once; the frame budget is ", parts_.pool.budget_bytes(), " (frame_budget_bytes)"));
+  }
+
+  absl::Status DecodeAll() {
+    std::optional<DecodedFrame> frame;
+    for (const TimeSpan& segment : segments_) {
+      if (segment.start > absl::ZeroDuration() && (!frame.has_value() || frame->offset < segment.start)) {
+        const absl::Time start = absl::Now();
+        RETURN_IF_ERROR(parts_.decoder.SkipTo(segment.start));
+        decode_time_ += absl::Now() - start;
+        frame.reset();
+      }
+      feeder_.BeginSegment(segment.start);
+      while (true) {
+        // A frame that ended the segment before may begin this one.
+        if (!frame.has_value()) {
+          ASSIGN_OR_RETURN(frame, NextFrame());
+          if (!frame.has_value()) return absl::OkStatus();
+        }
+        if (frame->offset >= segment.end) break;
+        if (frame->offset >= segment.start) RETURN_IF_ERROR(Feed(*frame));
+        if (alive_.empty()) return absl::OkStatus();
+        frame.reset();
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::optional<DecodedFrame>> NextFrame() {
+    RETURN_IF_ERROR(work_.status());
+    const absl::Time start = absl::Now();
+    absl::StatusOr<std::optional<DecodedFrame>> frame = parts_.decoder.Next();
+    decode_time_ += absl::Now() - start;
+    if (frame.ok() && frame->has_value()) {
+      ++frames_decoded_;
+      last_offset_ = std::max(last_offset_, (*frame)->offset);
+    }
+    return frame;
+  }
+
+  absl::Status Feed(const DecodedFrame& frame) {
+    if (frames_decoded_ % kGiveUpInterval == 0) {
+      for (auto it = alive_.begin(); it != alive_.end();) {
+        if (dispatcher_.failed(*it)) {
+          feeder_.GiveUp(*it);
+          it = alive_.erase(it);
+        } else {
+          ++it;
+        }
+      }
+    }
+    RETURN_IF_ERROR(feeder_.Feed(frame, work_));
+    Report(false);
+    return absl::OkStatus();
+  }
+
+  absl::Status WaitForBatches() {
+    if (!work_ended_.ok()) return work_ended_;
+    while (true) {
+      ASSIGN_OR_RETURN(const bool idle, dispatcher_.WaitIdle(kProgressInterval));
+      Report(idle);
+      if (idle) return absl::OkStatus();
+    }
+  }
+
+  void Report(bool now) {
+    if (observer_.on_progress == nullptr || (!now && absl::Now() < next_report_)) return;
+    next_report_ = absl::Now() + kProgressInterval;
+    const v1::VideoInfo& info = parts_.decoder.info();
+    v1::AnalyzeStreamResponse::Progress progress;
+    progress.set_frames_decoded(frames_decoded_);
+    const double duration = absl::ToDoubleSeconds(analysis::FromProto(info.duration()));
+    const double decoded =
+        now ? 1.0 : (duration > 0 ? std::min(1.0, absl::ToDoubleSeconds(last_offset_) / duration) : 0.0);
+    progress.set_decoded_fraction(static_cast<float>(decoded));
+    const std::map<std::string, int64_t> done = dispatcher_.frames_done();
+    for (const auto& [name, targets] : feeder_.targets()) {
+      v1::AnalyzeStreamResponse::AnalyzerProgress& analyzer = *progress.add_analyzers();
+      analyzer.set_analyzer(name);
+      const auto it = done.find(name);
+      analyzer.set_frames_done(it == done.end() ? 0 : it->second);
+      // 1 is left for the moment when its result is there.
+      const double share = targets > 0 ? static_cast<double>(analyzer.frames_done()) / targets : 0.0;
+      analyzer.set_fraction(static_cast<float>(std::min(0.99, share * decoded)));
+    }
+    observer_.on_progress(progress);
+  }
+
+  absl::StatusOr<PipelineResult> Summarize() {
+    PipelineResult result;
+    std::map<std::string, FrameOutcome> frames = dispatcher_.TakeOutcomes();
+    if (!work_ended_.ok()) {
+      for (const std::string& name : alive_) {
+        FrameOutcome& outcome = frames[name];
+        if (outcome.status.ok()) outcome.status = Annotate(work_ended_, "not all frames were analysed in time");
+      }
+    }
+    SummaryStageInput input{
+        .request_id = input_.request_id, .video = Facts(), .segments = {}, .profile = input_.profile};
+    for (const TimeSpan& segment : segments_) {
+      analyzer::v1::Segment& out = input.segments.emplace_back();
+      *out.mutable_start_offset() = analysis::ToProto(segment.start);
+      *out.mutable_end_offset() = analysis::ToProto(segment.end);
+    }
+    const absl::Time start = absl::Now();
+    result.outcomes = RunSummaries(
+        parts_.plan, input, std::move(frames), parts_.endpoints, parts_.timer, work_,
+        observer_.on_outcome ? observer_.on_outcome : [](int, const AnalyzerOutcome&) {});
+    RETURN_IF_ERROR(cancel_.status());
+    result.summarize_time = absl::Now() - start;
+    result.segments = segments_;
+    result.frames_decoded = frames_decoded_;
+    result.sent_bytes = dispatcher_.sent_bytes();
+    result.decode_time = decode_time_;
+    result.feeder = feeder_.stats();
+    return result;
+  }
+
+  const PipelineParts& parts_;
+  const PipelineInput& input_;
+  const PipelineObserver& observer_;
+  const CancelToken cancel_;
+  const CancelToken work_;
+  std::vector<TimeSpan> segments_;
+  BatchDispatcher dispatcher_;
+  FrameFeeder feeder_;
+  // Analyzers that are neither given up nor left out.
+  std::set<std::string> alive_;
+  absl::Status work_ended_;
+  int64_t frames_decoded_ = 0;
+  absl::Duration last_offset_;
+  absl::Duration decode_time_;
+  absl::Time next_report_ = absl::InfinitePast();
+};
+
+}  // namespace
+
+std::function<int(int64_t, absl::Duration)> MakeWanted(const AnalysisPlan& plan, const PipelineInput& input) {
+  struct Consumer {
+    SamplingRule rule;
+    int neighbours = 0;
+    std::optional<SamplingCursor> cursor;
+  };
+  auto consumers = std::make_shared<std::vector<Consumer>>();
+  for (const PlannedAnalyzer& planned : plan.analyzers) {
+    if (!planned.status.ok()) continue;
+    const analyzer::v1::Sampling& sampling = planned.description.sampling();
+    const bool counts = input.profile == v1::AnalyzeRequest::REFERENCE && planned.sample_fps <= 0;
+    const SamplingRule rule = planned.RuleFor(0, input.profile);
+    if (counts || rule.every_frame()) return nullptr;
+    consumers->push_back({rule,
+                          sampling.context_kind() == analyzer::v1::Sampling::CONTEXT_KIND_DECODED
+                              ? std::max(0, sampling.context_frames())
+                              : 0,
+                          std::nullopt});
+  }
+  auto segments = std::make_shared<std::vector<TimeSpan>>(SegmentsOf(input));
+  return [consumers, segments, at = size_t{0}, begun = false](int64_t index, absl::Duration offset) mutable {
+    while (at < segments->size() && offset >= (*segments)[at].end) {
+      ++at;
+      begun = false;
+    }
+    if (at == segments->size() || offset < (*segments)[at].start) return -1;
+    int wanted = -1;
+    for (Consumer& consumer : *consumers) {
+      if (!begun) consumer.cursor.emplace(consumer.rule, (*segments)[at].start);
+      if (consumer.cursor->Take(index, offset)) wanted = std::max(wanted, consumer.neighbours);
+    }
+    begun = true;
+    return wanted;
+  };
+}
+
+absl::StatusOr<PipelineResult> RunPipeline(const PipelineParts& parts, const PipelineInput& input,
+                                           const PipelineObserver& observer, const CancelToken& cancel,
+                                           const CancelToken& work) {
+  return Pipeline(parts, input, observer, cancel, work).Run();
+}
+
+}  // namespace reelsight::orchestrator

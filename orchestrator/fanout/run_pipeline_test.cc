@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pipeline with a fake decoder and fake analyzers. It runs under ThreadSanitizer too.
+#include "orchestrator/fanout/run_pipeline.h"
+
+#include <atomic>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shared/analysis/local_analyzer_client.h"
+#include "shared/base/status.h"
+#include "shared/testing/fake_analyzer.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::FakeAnalyzer;
+
+// `count` frames, ten a second, whose duration is known only at the end unless declared.
+class FakeDecoder final : public VideoDecoder {
+ public:
+  explicit FakeDecoder(int64_t count, bool declared = true) : count_(count) {
+    info_.set_frame_rate(10);
+    info_.set_width_px(64);
+    info_.set_height_px(32);
+    if (declared) SetDuration();
+  }
+  const v1::VideoInfo& info() const override { return info_; }
+  absl::StatusOr<std::optional<DecodedFrame>> Next() override {
+    if (next_ == count_) {
+      SetDuration();
+      return std::optional<DecodedFrame>();
+    }
+    const int64_t index = next_++;
+    return std::optional<DecodedFrame>({index, absl::Milliseconds(100 * index), nullptr});
+  }
+  absl::Status SkipTo(absl::Duration offset) override {
+    next_ =
+        std::max(next_, std::min<int64_t>(count_, absl::ToInt64Milliseconds(offset + absl::Milliseconds(99)) / 100));
+    return absl::OkStatus();
+  }
+  int64_t source_bytes() const override { return 0; }
+
+ private:
+  void SetDuration() { *info_.mutable_duration() = analysis::ToProto(absl::Milliseconds(100 * count_)); }
+  v1::VideoInfo info_;
+  const int64_t count_;
+  int64_t next_ = 0;
+};
+
+class FakeConverter final : public FrameConverter {
+ public:
+  analysis::ImageSize SizeFor(const analysis::FrameSpec& spec) const override {
+    return analysis::SizeFor(spec, {64, 32});
+  }
+  absl::Status Convert(const DecodedFrame&, const analysis::FrameSpec&, analysis::Image&) override {
+    return absl::OkStatus();
+  }
+};
+
+concurrency::Timer& TestTimer() {
+  static concurrency::Timer& timer = *new concurrency::Timer();
+  return timer;
+}
+
+class RunPipelineTest : public ::testing::Test {
+ protected:
+  FakeAnalyzer& Add(const std::string& name, double fps, int batch) {
+    auto analyzer = std::make_unique<FakeAnalyzer>(FakeAnalyzer::Description(name, fps, batch));
+    PlannedAnalyzer planned;
+    planned.description = analyzer->Describe();
+    planned.spec = *analysis::FromProto(planned.description.frame_spec());
+    plan_.analyzers.push_back(planned);
+    FakeAnalyzer& borrowed = *analyzer;
+    analyzers_.push_back(std::move(analyzer));
+    return borrowed;
+  }
+
+  absl::StatusOr<PipelineResult> Run(int64_t frames, bool declared = true, int64_t budget_bytes = 1 << 20) {
+    auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
+    concurrency::FairExecutor executor({.thread_count = 3});
+    const std::vector<DispatchEndpoint> endpoints = {
+        {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
+    FakeDecoder decoder(frames, declared);
+    FakeConverter converter;
+    auto pool = analysis::FramePool::Create(budget_bytes);
+    return RunPipeline({plan_, decoder, converter, endpoints, *pool, TestTimer()}, input_, observer_, cancel_, work_);
+  }
+
+  AnalysisPlan plan_;
+  std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
+  PipelineInput input_{.request_id = "r"};
+  PipelineObserver observer_;
+  CancelToken cancel_;
+  CancelToken work_;
+};
+
+std::string Frames(const AnalyzerOutcome& outcome) {
+  if (!outcome.status.ok()) return std::string(outcome.status.ToString());
+  return outcome.summary.custom().fields().at("frames").string_value();
+}
+
+std::string Range(int count, int step = 1) {
+  std::vector<int> values;
+  for (int i = 0; i < count; i += step) values.push_back(i);
+  return absl::StrJoin(values, ",");
+}
+
+TEST_F(RunPipelineTest, EveryFrameReachesEveryAnalyzerOnceAndInOrder) {
+  Add("all", 0, 7);
+  Add("some", 2, 3);
+  const auto result = Run(200);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Frames(result->outcomes[0]), Range(200));
+  EXPECT_EQ(Frames(result->outcomes[1]), Range(200, 5));
+  EXPECT_EQ(result->frames_decoded, 200);
+  EXPECT_THAT(result->segments, ElementsAre(TimeSpan{absl::ZeroDuration(), absl::Seconds(20)}));
+}
+
+TEST_F(RunPipelineTest, NothingIsLostWithATinyFrameBudget) {
+  Add("all", 0, 32);
+  Add("some", 2, 32);
+  const auto result = Run(100, true, 1200);  // Two pictures.
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Frames(result->outcomes[0]), Range(100));
+}
+
+TEST_F(RunPipelineTest, ABudgetTooSmallForOnePictureFailsAtOnce) {
+  Add("all", 0, 32);
+  EXPECT_EQ(GetReason(Run(10, true, 10).status()), "VIDEO_TOO_LARGE");
+}
+
+TEST_F(RunPipelineTest, SegmentsAreCutToTheVideoAndSampledAnew) {
+  Add("some", 2, 8);
+  input_.segments = {{absl::Seconds(1), absl::Seconds(2)},
+                     {absl::Seconds(2), absl::Milliseconds(2250)},
+                     {absl::Milliseconds(8950), absl::Seconds(99)}};
+  const auto result = Run(100, false);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Frames(result->outcomes[0]), "10,15,20,90,95");
+  EXPECT_EQ(result->segments.back().end, absl::Seconds(10));
+}
+
+TEST_F(RunPipelineTest, ASegmentBehindTheEndIsNamedWhetherOrNotTheDurationIsDeclared) {
+  for (const bool declared : {true, false}) {
+    plan_ = {};
+    Add("some", 2, 8);
+    input_.segments = {{absl::Seconds(1), absl::Seconds(2)}, {absl::Seconds(10), absl::Seconds(11)}};
+    EXPECT_EQ(GetMetadata(Run(100, declared).status(), "field"), "segments[1].start_offset");
+  }
+}
+
+TEST_F(RunPipelineTest, AFailingAnalyzerIsDataAndTheOtherAnswers) {
+  Add("good", 0, 8);
+  Add("bad", 0, 8).OnFrames([](const auto&, const auto&) { return absl::InternalError("broken"); });
+  const auto result = Run(300);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Frames(result->outcomes[0]), Range(300));
+  EXPECT_EQ(result->outcomes[1].status.code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(RunPipelineTest, DecodingStopsWhenNobodyIsLeft) {
+  Add("bad", 0, 8).OnFrames([](const auto&, const auto&) { return absl::InternalError("broken"); });
+  const auto result = Run(1'000'000);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_LT(result->frames_decoded, 1'000'000);
+}
+
+TEST_F(RunPipelineTest, CancelStopsARunThatWaitsForASlowAnalyzer) {
+  Add("slow", 0, 1).OnFrames([](const auto&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
+    while (!cancel.cancelled()) std::this_thread::yield();
+    return cancel.status();
+  });
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    cancel_.Cancel();
+    work_.Cancel();
+  });
+  EXPECT_EQ(Run(1000).status().code(), absl::StatusCode::kCancelled);
+  canceller.join();
+}
+
+TEST_F(RunPipelineTest, WhenOnlyTheWorksTimeIsOverFinishedAnswersAreKept) {
+  Add("quick", 2, 1);
+  Add("slow", 0, 100)
+      .OnSummarize([](const auto&, const CancelToken& cancel) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+        while (!cancel.cancelled()) std::this_thread::yield();
+        return cancel.status();
+      });
+  work_.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(300));
+  const auto result = Run(20);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->outcomes[0].status.ok()) << result->outcomes[0].status;
+  EXPECT_EQ(result->outcomes[1].status.code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(RunPipelineTest, ProgressEndsComplete) {
+  Add("all", 0, 8);
+  float decoded = 0;
+  observer_.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) {
+    EXPECT_GE(progress.decoded_fraction(), decoded);
+    decoded = progress.decoded_fraction();
+  };
+  ASSERT_TRUE(Run(50).ok());
+  EXPECT_EQ(decoded, 1);
+}
+
+TEST_F(RunPipelineTest, WantedNamesTheVeryFramesThatAreAnalysed) {
+  Add("pairs", 2, 8);
+  auto& sampling = *plan_.analyzers[0].description.mutable_sampling();
+  sampling.set_context_kind(analyzer::v1::Sampling::CONTEXT_KIND_DECODED);
+  sampling.set_context_frames(1);
+  input_.segments = {{absl::Milliseconds(250), absl::Seconds(1)}};
+  const auto wanted = MakeWanted(plan_, input_);
+  ASSERT_TRUE(wanted);
+  std::vector<int> asked;
+  for (int i = 0; i < 20; ++i) asked.push_back(wanted(i, absl::Milliseconds(100 * i)));
+  EXPECT_THAT(asked, ElementsAre(-1, -1, -1, 1, -1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+  Add("all", 0, 8);
+  EXPECT_FALSE(MakeWanted(plan_, input_));
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

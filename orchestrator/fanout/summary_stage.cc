@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/fanout/summary_stage.h"
+
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/fanout/retry_policy.h"
+#include "shared/base/mutex.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using SummaryOr = absl::StatusOr<analyzer::v1::SummarizeResponse>;
+
+constexpr std::chrono::milliseconds kCancelPoll(50);
+
+// Answers that came in, shared with calls that may outlive the stage.
+struct Inbox {
+  Mutex mutex;
+  CondVar changed;
+  std::deque<std::pair<int, SummaryOr>> arrived ABSL_GUARDED_BY(mutex);
+
+  void Put(int place, SummaryOr summary) {
+    {
+      MutexLock lock(mutex);
+      arrived.emplace_back(place, std::move(summary));
+    }
+    changed.NotifyAll();
+  }
+};
+
+// One Summarize with its retries; keeps itself alive by the callbacks that hold it.
+struct Call : std::enable_shared_from_this<Call> {
+  int place = 0;
+  DispatchEndpoint endpoint;
+  std::shared_ptr<const analyzer::v1::SummarizeRequest> request;
+  CancelToken cancel;
+  concurrency::Timer* timer = nullptr;
+  std::shared_ptr<Inbox> inbox;
+  RetryState retry;
+
+  struct Attempt {
+    CancelToken token;
+    std::unique_ptr<CancelToken::Callback> link;
+  };
+
+  void Start() {
+    auto attempt = std::make_shared<Attempt>();
+    attempt->token.SetDeadline(
+        std::min(Clock::now() + absl::ToChronoNanoseconds(endpoint.batch_timeout), cancel.deadline()));
+    attempt->link = std::make_unique<CancelToken::Callback>(
+        cancel, [token = attempt->token, run = cancel] { token.Cancel(run.status()); });
+    endpoint.client->Summarize(request, attempt->token,
+                               [self = shared_from_this(), attempt](SummaryOr summary) mutable {
+                                 self->OnDone(std::move(summary));
+                                 // See BatchDispatcher: the link must not be destroyed inside its own function.
+                                 self->timer->RunAt(Clock::now(), [attempt = std::move(attempt)] {});
+                               });
+  }
+
+  void OnDone(SummaryOr summary) {
+    if (!summary.ok() && !cancel.cancelled()) {
+      ++retry.failures;
+      const auto delay =
+          NextDelay(summary.status(), retry, endpoint.max_retries, absl::ToChronoMilliseconds(endpoint.batch_timeout));
+      if (delay.has_value()) {
+        timer->RunAt(Clock::now() + *delay, [self = shared_from_this()] { self->Start(); });
+        return;
+      }
+      if (summary.status().code() == absl::StatusCode::kUnavailable) {
+        summary =
+            WithReason(Annotate(summary.status(), absl::StrCat("service ", endpoint.name)), Reason::kRetryBudgetSpent);
+      }
+    }
+    inbox->Put(place, std::move(summary));
+  }
+};
+
+class Stage {
+ public:
+  Stage(const AnalysisPlan& plan, const SummaryStageInput& input, const std::vector<DispatchEndpoint>& endpoints,
+        concurrency::Timer& timer, const CancelToken& cancel,
+        const std::function<void(int, const AnalyzerOutcome&)>& on_outcome)
+      : plan_(plan),
+        input_(input),
+        endpoints_(endpoints),
+        timer_(timer),
+        cancel_(cancel),
+        on_outcome_(on_outcome),
+        outcomes_(plan.analyzers.size()),
+        states_(plan.analyzers.size(), State::kWaiting),
+        started_(plan.analyzers.size()) {
+    for (size_t i = 0; i < plan.analyzers.size(); ++i) places_[plan.analyzers[i].description.name()] = i;
+  }
+
+  std::vector<AnalyzerOutcome> Run(std::map<std::string, FrameOutcome> frames) {
+    for (size_t i = 0; i < plan_.analyzers.size(); ++i) {
+      outcomes_[i].frames = std::move(frames[plan_.analyzers[i].description.name()]);
+    }
+    while (true) {
+      StartReady();
+      if (done_ == outcomes_.size()) return std::move(outcomes_);
+      Receive();
+    }
+  }
+
+ private:
+  enum class State { kWaiting, kRunning, kDone };
+
+  void StartReady() {
+    // In plan order dependencies come first, so one pass settles all that failures decide.
+    for (size_t i = 0; i < outcomes_.size(); ++i) {
+      if (states_[i] != State::kWaiting) continue;
+      const PlannedAnalyzer& planned = plan_.analyzers[i];
+      absl::Status why = planned.status;
+      if (why.ok()) why = outcomes_[i].frames.status;
+      if (why.ok()) why = cancel_.status();
+      if (why.ok()) why = FailedDependency(i);
+      if (!why.ok()) {
+        Finish(i, std::move(why));
+      } else if (DependenciesDone(i)) {
+        Start(i);
+      }
+    }
+  }
+
+  // Where a dependency stands, or -1 if it is not part of the run (or closes a cycle).
+  int PlaceOf(const std::string& name, size_t dependant) const {
+    const auto it = places_.find(name);
+    return it != places_.end() && it->second < dependant ? static_cast<int>(it->second) : -1;
+  }
+
+  absl::Status FailedDependency(size_t i) const {
+    for (const analyzer::v1::Dependency& dependency : plan_.analyzers[i].description.depends_on()) {
+      if (dependency.optional()) continue;
+      const int place = PlaceOf(dependency.analyzer(), i);
+      if (place >= 0 && (states_[place] != State::kDone || outcomes_[place].status.ok())) continue;
+      const std::string cause = place < 0 ? "is not part of the run" : std::string(outcomes_[place].status.message());
+      return WithMetadata(MakeError(absl::StatusCode::kFailedPrecondition, Reason::kDependencyFailed,
+                                    absl::StrCat(plan_.analyzers[i].description.name(), " builds on ",
+                                                 dependency.analyzer(), ", which failed: ", cause)),
+                          "dependency", dependency.analyzer());
+    }
+    return absl::OkStatus();
+  }
+
+  bool DependenciesDone(size_t i) const {
+    for (const analyzer::v1::Dependency& dependency : plan_.analyzers[i].description.depends_on()) {
+      const int place = PlaceOf(dependency.analyzer(), i);
+      if (place >= 0 && states_[place] != State::kDone) return false;
+    }
+    return true;
+  }
+
+  void Start(size_t i) {
+    const PlannedAnalyzer& planned = plan_.analyzers[i];
+    auto request = std::make_shared<analyzer::v1::SummarizeRequest>();
+    request->set_request_id(input_.request_id);
+    request->set_analyzer(planned.description.name());
+    *request->mutable_video() = input_.video;
+    *request->mutable_options() = planned.options;
+    for (analyzer::v1::FrameResult& frame : outcomes_[i].frames.results) *request->add_results() = std::move(frame);
+    outcomes_[i].frames.results.clear();
+    request->mutable_segments()->Assign(input_.segments.begin(), input_.segments.end());
+    const SamplingRule rule = planned.RuleFor(input_.video.frame_rate(), input_.profile);
+    request->set_sample_fps(rule.interval_frames > 0 ? input_.video.frame_rate() / rule.interval_frames
+                                                     : rule.sample_fps);
+    for (const analyzer::v1::Dependency& dependency : planned.description.depends_on()) {
+      const int place = PlaceOf(dependency.analyzer(), i);
+      analyzer::v1::DependencySummary& summary = *request->add_dependencies();
+      summary.set_analyzer(dependency.analyzer());
+      if (place >= 0 && outcomes_[place].status.ok()) *summary.mutable_summary() = outcomes_[place].summary;
+    }
+    auto call = std::make_shared<Call>();
+    call->place = static_cast<int>(i);
+    call->endpoint = endpoints_[planned.endpoint];
+    call->request = std::move(request);
+    call->cancel = cancel_;
+    call->timer = &timer_;
+    call->inbox = inbox_;
+    states_[i] = State::kRunning;
+    started_[i] = Clock::now();
+    call->Start();
+  }
+
+  void Receive() {
+    std::deque<std::pair<int, SummaryOr>> arrived;
+    {
+      MutexLock lock(inbox_->mutex);
+      if (inbox_->arrived.empty()) inbox_->changed.WaitUntil(inbox_->mutex, Clock::now() + kCancelPoll);
+      arrived.swap(inbox_->arrived);
+    }
+    for (auto& [place, summary] : arrived) {
+      if (states_[place] != State::kRunning) continue;
+      outcomes_[place].summarize_time = absl::FromChrono(Clock::now() - started_[place]);
+      if (summary.ok()) outcomes_[place].summary = *std::move(summary);
+      Finish(place, summary.status());
+    }
+    const absl::Status cancelled = cancel_.status();
+    if (cancelled.ok()) return;
+    for (size_t i = 0; i < outcomes_.size(); ++i) {
+      if (states_[i] == State::kRunning) Finish(i, cancelled);
+    }
+  }
+
+  void Finish(size_t i, absl::Status status) {
+    states_[i] = State::kDone;
+    outcomes_[i].status = std::move(status);
+    ++done_;
+    on_outcome_(static_cast<int>(i), outcomes_[i]);
+  }
+
+  const AnalysisPlan& plan_;
+  const SummaryStageInput& input_;
+  const std::vector<DispatchEndpoint>& endpoints_;
+  concurrency::Timer& timer_;
+  const CancelToken cancel_;
+  const std::function<void(int, const AnalyzerOutcome&)>& on_outcome_;
+  std::vector<AnalyzerOutcome> outcomes_;
+  std::vector<State> states_;
+  std::vector<Clock::time_point> started_;
+  std::map<std::string, size_t> places_;
+  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  size_t done_ = 0;
+};
+
+}  // namespace
+
+std::vector<AnalyzerOutcome> RunSummaries(const AnalysisPlan& plan, const SummaryStageInput& input,
+                                          std::map<std::string, FrameOutcome> frames,
+                                          const std::vector<DispatchEndpoint>& endpoints, concurrency::Timer& timer,
+                                          const CancelToken& cancel,
+                                          const std::function<void(int place, const AnalyzerOutcome&)>& on_outcome) {
+  return Stage(plan, input, endpoints, timer, cancel, on_outcome).Run(std::move(frames));
+}
+
+}  // namespace reelsight::orchestrator

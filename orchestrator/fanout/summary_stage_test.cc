@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/fanout/summary_stage.h"
+
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shared/analysis/local_analyzer_client.h"
+#include "shared/base/status.h"
+#include "shared/testing/fake_analyzer.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::FakeAnalyzer;
+
+concurrency::Timer& TestTimer() {
+  static concurrency::Timer& timer = *new concurrency::Timer();
+  return timer;
+}
+
+class SummaryStageTest : public ::testing::Test {
+ protected:
+  FakeAnalyzer& Add(const std::string& name, const std::string& needs = "", bool optional = false) {
+    analyzer::v1::AnalyzerDescription description = FakeAnalyzer::Description(name, 0, 8);
+    if (!needs.empty()) {
+      description.add_depends_on()->set_analyzer(needs);
+      description.mutable_depends_on(0)->set_optional(optional);
+    }
+    PlannedAnalyzer planned;
+    planned.description = description;
+    plan_.analyzers.push_back(planned);
+    auto analyzer = std::make_unique<FakeAnalyzer>(description);
+    FakeAnalyzer& borrowed = *analyzer;
+    analyzers_.push_back(std::move(analyzer));
+    analyzer::v1::FrameResult frame;
+    frame.set_payload("7");
+    frames_[name].results.push_back(frame);
+    return borrowed;
+  }
+
+  std::vector<AnalyzerOutcome> Run() {
+    auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 1);
+    concurrency::FairExecutor executor({.thread_count = 2});
+    auto client = std::make_shared<analysis::LocalAnalyzerClient>(*host, executor);
+    return RunSummaries(plan_, {.request_id = "r"}, std::move(frames_), {{"fake", client}}, TestTimer(), cancel_,
+                        [&](int place, const AnalyzerOutcome&) { order_.push_back(place); });
+  }
+
+  AnalysisPlan plan_;
+  std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
+  std::map<std::string, FrameOutcome> frames_;
+  std::vector<int> order_;
+  CancelToken cancel_;
+};
+
+std::string Field(const AnalyzerOutcome& outcome, const std::string& name) {
+  return outcome.summary.custom().fields().at(name).string_value();
+}
+
+TEST_F(SummaryStageTest, DependantsGetTheSummariesTheyBuildOn) {
+  Add("base");
+  Add("top", "base");
+  const auto outcomes = Run();
+  ASSERT_TRUE(outcomes[1].status.ok()) << outcomes[1].status;
+  EXPECT_EQ(Field(outcomes[1], "dependencies"), "base");
+  EXPECT_EQ(Field(outcomes[1], "frames"), "7");
+  EXPECT_THAT(order_, ElementsAre(0, 1));
+}
+
+TEST_F(SummaryStageTest, AFailedDependencyIsNamedAndAnOptionalOneForgiven) {
+  Add("base");
+  frames_["base"].status = absl::UnavailableError("gone");
+  Add("needs", "base");
+  Add("likes", "base", true);
+  const auto outcomes = Run();
+  EXPECT_EQ(outcomes[0].status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(outcomes[1].status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetReason(outcomes[1].status), "DEPENDENCY_FAILED");
+  EXPECT_EQ(GetMetadata(outcomes[1].status, "dependency"), "base");
+  ASSERT_TRUE(outcomes[2].status.ok()) << outcomes[2].status;
+  EXPECT_EQ(Field(outcomes[2], "dependencies"), "");
+}
+
+TEST_F(SummaryStageTest, ARetryMakesItGood) {
+  int calls = 0;
+  Add("shaky").OnSummarize([&](const auto&, const auto&) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+    if (++calls < 3) return absl::UnavailableError("lost");
+    return analyzer::v1::SummarizeResponse();
+  });
+  EXPECT_TRUE(Run()[0].status.ok());
+  EXPECT_EQ(calls, 3);
+}
+
+TEST_F(SummaryStageTest, CancelEndsTheWaitForASlowOne) {
+  Add("slow").OnSummarize(
+      [&](const auto&, const CancelToken& cancel) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+        while (!cancel.cancelled()) std::this_thread::yield();
+        return cancel.status();
+      });
+  cancel_.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(30));
+  EXPECT_EQ(Run()[0].status.code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(SummaryStageTest, ACycleFailsInsteadOfHanging) {
+  Add("a", "b");
+  Add("b", "a");
+  const auto outcomes = Run();
+  EXPECT_EQ(outcomes[0].status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(outcomes[1].status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// reelsight-orchestrator: the public service over analyzer services behind gRPC.
+#include <utility>
+#include <vector>
+
+#include "orchestrator/orchestrator.h"
+#include "orchestrator/orchestrator_config.h"
+#include "orchestrator/video_analysis_service.h"
+#include "shared/base/status.h"
+#include "shared/process/program.h"
+#include "shared/process/version.h"
+#include "shared/rpc/grpc_analyzer_client.h"
+#include "shared/rpc/server.h"
+#include "shared/rpc/server_config.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  reelsight-orchestrator --config orchestrator.textproto\n"
+    "  reelsight-orchestrator --config orchestrator.textproto --check_config\n"
+    "  reelsight-orchestrator --config orchestrator.textproto --listen_address 0.0.0.0:7010 --log_format json\n";
+
+absl::Status Prepare(config::v1::OrchestratorConfig* config) {
+  rpc::ApplyDefaults("127.0.0.1:7010", "127.0.0.1:9010", config->mutable_server());
+  ApplyDefaults(config);
+  RETURN_IF_ERROR(rpc::CheckServerConfig(config->server()));
+  if (config->endpoints().empty()) {
+    return InvalidField("endpoints",
+                        "is empty; name at least one analyzer service, as in "
+                        "`endpoints { name: \"lightweight\" target: \"127.0.0.1:7011\" }`");
+  }
+  return CheckOrchestratorConfig(*config);
+}
+
+absl::StatusOr<std::vector<NamedClient>> MakeClients(const config::v1::OrchestratorConfig& config) {
+  std::vector<NamedClient> clients;
+  for (const config::v1::AnalyzerEndpoint& endpoint : config.endpoints()) {
+    ASSIGN_OR_RETURN(auto client, rpc::GrpcAnalyzerClient::Create(endpoint));
+    clients.push_back({.name = endpoint.name(),
+                       .client = std::move(client),
+                       .max_in_flight_batches = endpoint.max_in_flight_batches(),
+                       .batch_timeout = absl::Seconds(endpoint.batch_timeout_seconds()),
+                       .max_retries = endpoint.max_retries()});
+  }
+  return clients;
+}
+
+absl::Status Serve(const config::v1::OrchestratorConfig& config) {
+  ASSIGN_OR_RETURN(const telemetry::LogOptions log, rpc::ToLogOptions(config.server().log(), "orchestrator"));
+  telemetry::InitLog(log);
+  telemetry::Metrics metrics({.service = "orchestrator",
+                              .version = process::Version(),
+                              .methods = {"Analyze", "AnalyzeStream", "UploadVideo", "ListAnalyzers"},
+                              .orchestrator = true});
+  ASSIGN_OR_RETURN(std::vector<NamedClient> clients, MakeClients(config));
+  ASSIGN_OR_RETURN(const auto orchestrator, Orchestrator::Create(config, std::move(clients), &metrics));
+  rpc::CallGate gate(config.server().max_concurrent_calls());
+  concurrency::FairExecutor disk({.thread_count = 4, .name = "disk"});
+  VideoAnalysisServiceImpl service(*orchestrator, {gate, &metrics}, disk);
+  return rpc::RunServer(config.server(), gate,
+                        {.name = "orchestrator",
+                         .services = {{&service, v1::VideoAnalysisService::service_full_name(), nullptr}},
+                         .metrics = &metrics,
+                         .on_refuse = [&] { orchestrator->BeginDrain(); }});
+}
+
+int Main(int argc, const char* const* argv) {
+  config::v1::OrchestratorConfig config;
+  process::ProgramInfo info{
+      .name = "reelsight-orchestrator",
+      .description = "Analyses videos: decodes them once and fans frames out to analyzer services.",
+      .examples = kExamples,
+      .settings = process::ServerSettings()};
+  info.settings.push_back({"file_roots", "sources.file_roots", "Folders whose files may be analysed, by commas"});
+  info.settings.push_back({"max_concurrent_runs", "max_concurrent_runs", "Videos worked on at once"});
+  return process::RunProgram(
+      info, argc, argv, &config, [&] { return Prepare(&config); }, [&] { return Serve(config); });
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator
+
+int main(int argc, char** argv) { return reelsight::orchestrator::Main(argc, argv); }

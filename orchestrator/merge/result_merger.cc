@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/merge/result_merger.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "shared/analysis/analyzer.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+// `type.googleapis.com/package.Name` -> `package.Name`.
+std::string TypeName(const google::protobuf::Any& any) {
+  const size_t slash = any.type_url().rfind('/');
+  return slash == std::string::npos ? any.type_url() : any.type_url().substr(slash + 1);
+}
+
+// Sets the field of the oneof `result` whose message type is that of `typed`.
+absl::Status PlaceTyped(const google::protobuf::Any& typed, v1::AnalyzerResult& result) {
+  const std::string type = TypeName(typed);
+  const google::protobuf::OneofDescriptor& oneof = *v1::AnalyzerResult::descriptor()->FindOneofByName("result");
+  for (int i = 0; i < oneof.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *oneof.field(i);
+    if (field.message_type() == nullptr || field.message_type()->full_name() != type) continue;
+    if (typed.UnpackTo(result.GetReflection()->MutableMessage(&result, &field))) return absl::OkStatus();
+    result.clear_result();
+    return MakeError(absl::StatusCode::kInternal, Reason::kInternal,
+                     absl::StrCat("the result of type ", type, " does not parse"));
+  }
+  return MakeError(absl::StatusCode::kInternal, Reason::kInternal,
+                   absl::StrCat("this version of the API has no result of type ", type,
+                                "; the service is newer than the orchestrator"));
+}
+
+}  // namespace
+
+v1::AnalyzerStatus ToAnalyzerStatus(const absl::Status& status) {
+  v1::AnalyzerStatus out;
+  out.set_code(static_cast<v1::AnalyzerStatus::Code>(status.code()));
+  if (status.ok()) return out;
+  std::string reason = GetReason(status);
+  // The canonical codes that need no more words are their own reason.
+  if (reason.empty()) reason = absl::StatusCodeToString(status.code());
+  out.set_reason(reason);
+  out.set_message(std::string(status.message()));
+  return out;
+}
+
+v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome, absl::Duration elapsed) {
+  v1::AnalyzerResult result;
+  result.set_analyzer(planned.description.name());
+  v1::AnalyzerTiming& timing = *result.mutable_timing();
+  *timing.mutable_elapsed() = analysis::ToProto(elapsed);
+  *timing.mutable_batch_time() = analysis::ToProto(outcome.frames.batch_time);
+  *timing.mutable_summarize_time() = analysis::ToProto(outcome.summarize_time);
+  timing.set_frame_count(outcome.frames.frames_done);
+  timing.set_batch_count(outcome.frames.batch_count);
+  timing.set_retry_count(outcome.frames.retry_count);
+
+  absl::Status status = outcome.status;
+  if (status.ok() && outcome.summary.has_typed()) status = PlaceTyped(outcome.summary.typed(), result);
+  if (status.ok() && outcome.summary.has_custom()) *result.mutable_custom() = outcome.summary.custom();
+  *result.mutable_status() = ToAnalyzerStatus(status);
+  if (status.ok()) {
+    result.mutable_status()->set_message(outcome.summary.warning());
+    result.set_headline(outcome.summary.headline());
+    result.mutable_model()->set_name(outcome.summary.model().name());
+    result.mutable_model()->set_version(outcome.summary.model().version());
+    result.mutable_model()->set_license(outcome.summary.model().license());
+  }
+  return result;
+}
+
+std::string MakeSummary(const v1::AnalyzeResponse& response) {
+  const v1::VideoInfo& video = response.video();
+  std::string summary = absl::StrFormat("%.1f s of %dx%d %s at %.4g frames a second.",
+                                        absl::ToDoubleSeconds(analysis::FromProto(video.duration())), video.width_px(),
+                                        video.height_px(), video.codec(), video.frame_rate());
+  for (const v1::AnalyzerResult& result : response.results()) {
+    if (result.status().code() == v1::AnalyzerStatus::OK) {
+      if (!result.headline().empty()) absl::StrAppend(&summary, "\n", result.analyzer(), ": ", result.headline());
+    } else {
+      absl::StrAppend(&summary, "\n", result.analyzer(), ": ", v1::AnalyzerStatus::Code_Name(result.status().code()),
+                      ", ", result.status().message());
+    }
+  }
+  return summary;
+}
+
+}  // namespace reelsight::orchestrator

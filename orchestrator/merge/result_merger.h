@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Turns what analyzers answered into the public response. Typed results are placed by their message type, so that a new
+// analyzer needs no line here.
+#pragma once
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "orchestrator/fanout/summary_stage.h"
+#include "reelsight/v1/video_analysis_service.pb.h"
+
+namespace reelsight::orchestrator {
+
+v1::AnalyzerStatus ToAnalyzerStatus(const absl::Status& status);
+
+// The public result of one analyzer. A typed result that the API has no field for, or that does not parse, makes the
+// status INTERNAL. `elapsed`: since the run's start.
+v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome, absl::Duration elapsed);
+
+// A few lines for a person: the video, then each headline or failure.
+std::string MakeSummary(const v1::AnalyzeResponse& response);
+
+}  // namespace reelsight::orchestrator

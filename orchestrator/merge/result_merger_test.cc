@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/merge/result_merger.h"
+
+#include "gmock/gmock.h"
+#include "google/protobuf/duration.pb.h"
+#include "gtest/gtest.h"
+#include "shared/base/status.h"
+#include "shared/testing/fake_analyzer.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+PlannedAnalyzer Planned() {
+  PlannedAnalyzer planned;
+  planned.description = testing::FakeAnalyzer::Description("x", 1, 8);
+  return planned;
+}
+
+TEST(ResultMergerTest, PlacesATypedResultByItsType) {
+  v1::SceneSegmentationResult typed;
+  typed.add_scenes()->add_shot_indexes(4);
+  AnalyzerOutcome outcome;
+  outcome.summary.mutable_typed()->PackFrom(typed);
+  outcome.summary.set_headline("1 scene");
+  outcome.summary.set_warning("careful");
+  outcome.frames.frames_done = 12;
+  const v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::Seconds(2));
+  ASSERT_TRUE(result.has_scene_segmentation());
+  EXPECT_EQ(result.scene_segmentation().scenes(0).shot_indexes(0), 4);
+  EXPECT_EQ(result.status().code(), v1::AnalyzerStatus::OK);
+  EXPECT_EQ(result.status().message(), "careful");
+  EXPECT_EQ(result.timing().frame_count(), 12);
+}
+
+TEST(ResultMergerTest, RefusesATypeTheApiDoesNotKnow) {
+  AnalyzerOutcome outcome;
+  outcome.summary.mutable_typed()->PackFrom(google::protobuf::Duration());
+  const v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  EXPECT_EQ(result.status().code(), v1::AnalyzerStatus::INTERNAL);
+  EXPECT_EQ(result.result_case(), v1::AnalyzerResult::RESULT_NOT_SET);
+}
+
+TEST(ResultMergerTest, FailureHasReasonAndNoResult) {
+  AnalyzerOutcome outcome;
+  outcome.status = MakeError(absl::StatusCode::kUnavailable, Reason::kRetryBudgetSpent, "peer gone");
+  const v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  EXPECT_EQ(result.status().code(), v1::AnalyzerStatus::UNAVAILABLE);
+  EXPECT_EQ(result.status().reason(), "RETRY_BUDGET_SPENT");
+  EXPECT_EQ(result.result_case(), v1::AnalyzerResult::RESULT_NOT_SET);
+  v1::AnalyzeResponse response;
+  *response.add_results() = result;
+  EXPECT_THAT(MakeSummary(response), ::testing::HasSubstr("x: UNAVAILABLE, peer gone"));
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/orchestrator.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "orchestrator/analyzer_directory.h"
+#include "orchestrator/decode/frame_converter.h"
+#include "orchestrator/decode/video_decoder.h"
+#include "orchestrator/fanout/run_pipeline.h"
+#include "orchestrator/merge/result_merger.h"
+#include "orchestrator/merge/timeline_builder.h"
+#include "orchestrator/orchestrator_config.h"
+#include "orchestrator/plan/analysis_plan.h"
+#include "orchestrator/plan/request_validator.h"
+#include "orchestrator/run_registry.h"
+#include "orchestrator/source/source_opener.h"
+#include "orchestrator/source/upload_store.h"
+#include "shared/analysis/analyzer.h"
+#include "shared/base/status.h"
+#include "shared/concurrency/fair_executor.h"
+#include "shared/process/version.h"
+#include "shared/telemetry/log.h"
+#include "shared/telemetry/metrics.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr absl::Duration kDirectoryInterval = absl::Seconds(2);
+// What a caller should wait before it tries a full server again.
+constexpr absl::Duration kBusyRetryDelay = absl::Seconds(2);
+
+// Never destroyed: attempts under way may outlive an orchestrator.
+concurrency::Timer& ProcessTimer() {
+  static concurrency::Timer& timer = *new concurrency::Timer();
+  return timer;
+}
+
+// A moment before `deadline` at which analyzers are cut off, so that the caller still gets the answers of the others: a
+// tenth of the time, between 50 ms and 1 s.
+Clock::time_point WorkDeadline(Clock::time_point now, Clock::time_point deadline) {
+  if (deadline == Clock::time_point::max()) return deadline;
+  const Clock::duration tenth = (deadline - now) / 10;
+  return deadline - std::clamp<Clock::duration>(tenth, std::chrono::milliseconds(50), std::chrono::seconds(1));
+}
+
+void AddStage(const char* name, absl::Duration time, v1::AnalyzeStats& stats) {
+  v1::AnalyzeStats::Stage& stage = *stats.add_stages();
+  stage.set_name(name);
+  *stage.mutable_time() = analysis::ToProto(time);
+}
+
+}  // namespace
+
+class OrchestratorImpl final : public Orchestrator {
+ public:
+  OrchestratorImpl(const config::v1::OrchestratorConfig& config, std::vector<DispatchEndpoint> endpoints,
+                   std::unique_ptr<UploadStore> uploads, std::unique_ptr<SourceOpener> opener,
+                   telemetry::Metrics* metrics)
+      : config_(config),
+        endpoints_(std::move(endpoints)),
+        metrics_(metrics),
+        uploads_(std::move(uploads)),
+        opener_(std::move(opener)),
+        pool_(analysis::FramePool::Create(config.frame_budget_bytes())),
+        directory_(endpoints_, kDirectoryInterval, metrics),
+        registry_({.retention = absl::Seconds(config.retention_seconds())}, ProcessTimer()),
+        runners_(concurrency::FairExecutor::Options{
+            .thread_count = config.max_concurrent_runs(), .max_queued = 1 << 20, .name = "run"}) {
+    if (metrics_ != nullptr) metrics_->orchestrator().frame_pool_budget_bytes.Set({}, pool_->budget_bytes());
+  }
+
+  ~OrchestratorImpl() override { BeginDrain(); }
+
+  void Start(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer, const CancelToken& cancel,
+             DoneCallback done) override {
+    if (absl::Status valid = ValidateRequest(*request); !valid.ok()) return done(valid);
+    absl::StatusOr<RunRegistry::Found> found = registry_.FindOrCreate(std::move(request), Clock::now());
+    if (!found.ok()) return done(found.status());
+    const std::shared_ptr<Run> run = found->run;
+    if (!found->is_new) return run->Attach(observer, cancel, std::move(done));
+    if (absl::Status admitted = Admit(); !admitted.ok()) {
+      run->Finish(admitted);
+      return done(admitted);
+    }
+    run->cancel().SetDeadline(Clock::now() + absl::ToChronoNanoseconds(absl::Seconds(config_.max_run_seconds())));
+    // A run of one caller ends in time for that caller; one with a request_id may have others, with more time.
+    if (run->request()->request_id().empty()) run->cancel().SetDeadline(cancel.deadline());
+    run->Attach(observer, cancel, std::move(done));
+    const absl::Time admitted_at = absl::Now();
+    const absl::Status queued = runners_.Submit("run", [this, run, admitted_at] { Execute(run, admitted_at); });
+    if (!queued.ok()) {
+      --waiting_;
+      run->Finish(queued);
+    }
+  }
+
+  v1::ListAnalyzersResponse ListAnalyzers() override;
+  UploadStore& uploads() override { return *uploads_; }
+  void BeginDrain() override { draining_ = true; }
+  int active_runs() const override { return waiting_ + running_; }
+
+ private:
+  // Everything one run needs while it is worked on.
+  struct Work {
+    std::shared_ptr<Run> run;
+    std::shared_ptr<const v1::AnalyzeRequest> request;
+    absl::Time start;
+    AnalysisPlan plan;
+    CancelToken work;
+    std::unique_ptr<CancelToken::Callback> link;
+    std::unique_ptr<VideoDecoder> decoder;
+    absl::Duration open_time;
+    std::vector<v1::AnalyzerResult> results;
+  };
+
+  static PipelineInput InputOf(const Work& work) {
+    PipelineInput input{.request_id = work.run->id(), .profile = work.request->sampling_profile(), .segments = {}};
+    for (const v1::TimeSpan& segment : work.request->segments()) {
+      input.segments.push_back(
+          {analysis::FromProto(segment.start_offset()), analysis::FromProto(segment.end_offset())});
+    }
+    return input;
+  }
+
+  absl::Status Admit() {
+    if (draining_) {
+      return WithRetryDelay(MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining,
+                                      "the server is stopping; try another replica"),
+                            absl::Milliseconds(100));
+    }
+    // Runners that are free count as room.
+    const int room = config_.max_queued_runs() + std::max(0, config_.max_concurrent_runs() - running_.load());
+    if (++waiting_ > room) {
+      --waiting_;
+      return WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kServerBusy,
+                                      absl::StrCat("the server works on ", running_.load(), " videos and ",
+                                                   config_.max_queued_runs(), " wait; try again later")),
+                            kBusyRetryDelay);
+    }
+    UpdateGauges();
+    return absl::OkStatus();
+  }
+
+  void Execute(const std::shared_ptr<Run>& run, absl::Time admitted_at);
+  absl::StatusOr<ResponsePtr> Analyze(Work& work);
+  absl::Status OpenVideo(Work& work);
+  ResponsePtr Merge(Work& work, const PipelineResult& result);
+  v1::AnalyzeStats MakeStats(const Work& work, const PipelineResult& result, absl::Duration merge_time) const;
+  void Count(const Work& work, const PipelineResult* result) const;
+  void UpdateGauges() const;
+
+  const config::v1::OrchestratorConfig config_;
+  const std::vector<DispatchEndpoint> endpoints_;
+  telemetry::Metrics* const metrics_;
+  const std::unique_ptr<UploadStore> uploads_;
+  const std::unique_ptr<SourceOpener> opener_;
+  const std::shared_ptr<analysis::FramePool> pool_;
+  AnalyzerDirectory directory_;
+  RunRegistry registry_;
+  std::atomic<bool> draining_ = false;
+  std::atomic<int> waiting_ = 0;
+  std::atomic<int> running_ = 0;
+  // Last, so that its threads are gone before anything they use.
+  concurrency::FairExecutor runners_;
+};
+
+void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, absl::Time admitted_at) {
+  --waiting_;
+  ++running_;
+  UpdateGauges();
+  Work work{.run = run,
+            .request = run->request(),
+            .start = admitted_at,
+            .plan = {},
+            .work = {},
+            .link = {},
+            .decoder = {},
+            .open_time = {},
+            .results = {}};
+  if (metrics_ != nullptr) {
+    metrics_->orchestrator().run_queue_duration_seconds.Observe({}, absl::ToDoubleSeconds(absl::Now() - admitted_at));
+  }
+  work.work.SetDeadline(WorkDeadline(Clock::now(), run->cancel().deadline()));
+  work.link = std::make_unique<CancelToken::Callback>(
+      run->cancel(), [work = work.work, cancel = run->cancel()] { work.Cancel(cancel.status()); });
+  absl::StatusOr<ResponsePtr> response = Analyze(work);
+  // Before the caller hears of it: who then asks how many runs there are must not find this one.
+  work.link.reset();
+  work.decoder.reset();
+  --running_;
+  UpdateGauges();
+  const absl::Status status = response.status();
+  if (metrics_ != nullptr) {
+    metrics_->orchestrator().runs_total.Add({telemetry::CodeLabel(status.code())});
+    metrics_->orchestrator().run_duration_seconds.Observe({}, absl::ToDoubleSeconds(absl::Now() - admitted_at));
+  }
+  if (status.ok()) {
+    telemetry::Log(telemetry::LogLevel::kInfo, run->id(), "run finished",
+                   {{"seconds", absl::ToDoubleSeconds(absl::Now() - admitted_at)},
+                    {"frames", (*response)->stats().frames_decoded()}});
+  } else {
+    telemetry::LogStatus(telemetry::LogLevel::kWarn, run->id(), "run failed", status);
+  }
+  run->Finish(std::move(response));
+}
+
+absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) {
+  const CancelToken& cancel = work.run->cancel();
+  RETURN_IF_ERROR(cancel.status());
+  ASSIGN_OR_RETURN(work.plan, MakePlan(*work.request, directory_.Snapshot()));
+  RETURN_IF_ERROR(OpenVideo(work));
+  work.run->SendVideo(work.decoder->info());
+  ASSIGN_OR_RETURN(const std::unique_ptr<FrameConverter> converter, FrameConverter::Create(work.decoder->info()));
+
+  const PipelineInput input = InputOf(work);
+  work.results.resize(work.plan.analyzers.size());
+  PipelineObserver observer;
+  observer.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) {
+    work.run->SendProgress(progress);
+    if (metrics_ != nullptr) metrics_->orchestrator().frame_pool_used_bytes.Set({}, pool_->used_bytes());
+  };
+  observer.on_outcome = [&](int place, const AnalyzerOutcome& outcome) {
+    work.results[place] = MakeResult(work.plan.analyzers[place], outcome, absl::Now() - work.start);
+    if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
+  };
+  absl::StatusOr<PipelineResult> result = RunPipeline(
+      {work.plan, *work.decoder, *converter, endpoints_, *pool_, ProcessTimer()}, input, observer, cancel, work.work);
+  Count(work, result.ok() ? &*result : nullptr);
+  RETURN_IF_ERROR(result.status());
+  return Merge(work, *result);
+}
+
+absl::Status OrchestratorImpl::OpenVideo(Work& work) {
+  const absl::Time start = absl::Now();
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, opener_->Open(work.request, work.work));
+  VideoDecoder::Options options;
+  options.thread_count = config_.decode_threads();
+  options.limits.max_frame_pixels = config_.limits().max_frame_pixels();
+  options.limits.max_duration = absl::Seconds(config_.limits().max_duration_seconds());
+  options.limits.max_frames = config_.limits().max_frames();
+  options.wanted = MakeWanted(work.plan, InputOf(work));
+  ASSIGN_OR_RETURN(work.decoder, VideoDecoder::Open(std::move(source), std::move(options), work.work));
+  work.open_time = absl::Now() - start;
+  if (metrics_ != nullptr) {
+    metrics_->orchestrator().open_duration_seconds.Observe({}, absl::ToDoubleSeconds(work.open_time));
+  }
+  return absl::OkStatus();
+}
+
+Orchestrator::ResponsePtr OrchestratorImpl::Merge(Work& work, const PipelineResult& result) {
+  const absl::Time start = absl::Now();
+  auto response = std::make_shared<v1::AnalyzeResponse>();
+  response->set_request_id(work.run->id());
+  *response->mutable_video() = work.decoder->info();
+  std::vector<AnalyzerEntries> entries;
+  for (size_t i = 0; i < result.outcomes.size(); ++i) {
+    if (!result.outcomes[i].status.ok()) continue;
+    const auto& timeline = result.outcomes[i].summary.timeline();
+    entries.push_back({work.plan.analyzers[i].description.name(), {timeline.begin(), timeline.end()}});
+    // What was not asked for gives the timeline its shots and scenes, and nothing else.
+    if (!work.plan.analyzers[i].requested) {
+      std::erase_if(entries.back().entries, [](const analyzer::v1::TimelineEntry& entry) {
+        return entry.kind() == analyzer::v1::TimelineEntry::KIND_UNSPECIFIED;
+      });
+    }
+  }
+  *response->mutable_timeline() = BuildTimeline(entries, result.segments);
+  for (const int place : work.plan.answer_order) *response->add_results() = std::move(work.results[place]);
+  response->set_summary(MakeSummary(*response));
+  *response->mutable_stats() = MakeStats(work, result, absl::Now() - start);
+  return response;
+}
+
+v1::AnalyzeStats OrchestratorImpl::MakeStats(const Work& work, const PipelineResult& result,
+                                             absl::Duration merge_time) const {
+  v1::AnalyzeStats stats;
+  *stats.mutable_elapsed() = analysis::ToProto(absl::Now() - work.start);
+  AddStage("open", work.open_time, stats);
+  AddStage("decode", result.decode_time, stats);
+  AddStage("convert", result.feeder.convert_time, stats);
+  AddStage("wait", result.feeder.wait_time, stats);
+  AddStage("summarize", result.summarize_time, stats);
+  AddStage("merge", merge_time, stats);
+  stats.set_frames_decoded(result.frames_decoded);
+  stats.set_frames_analyzed(result.feeder.frames_analyzed);
+  stats.set_source_bytes(work.decoder->source_bytes());
+  stats.set_sent_bytes(result.sent_bytes);
+  stats.set_shared_conversions(result.feeder.shared_conversions);
+  for (const AnalyzerOutcome& outcome : result.outcomes) {
+    stats.set_cache_hits(stats.cache_hits() + outcome.frames.cache_hits);
+    stats.set_cache_misses(stats.cache_misses() + outcome.frames.cache_misses);
+  }
+  return stats;
+}
+
+void OrchestratorImpl::Count(const Work& work, const PipelineResult* result) const {
+  if (metrics_ == nullptr) return;
+  telemetry::OrchestratorMetrics& metrics = metrics_->orchestrator();
+  metrics.source_bytes_total.Add({}, work.decoder->source_bytes());
+  metrics.frame_pool_used_bytes.Set({}, pool_->used_bytes());
+  if (result == nullptr) return;
+  metrics.frames_decoded_total.Add({}, result->frames_decoded);
+  metrics.decode_duration_seconds.Observe({}, absl::ToDoubleSeconds(result->decode_time));
+  metrics.convert_duration_seconds.Observe({}, absl::ToDoubleSeconds(result->feeder.convert_time));
+  metrics.wait_duration_seconds.Observe({}, absl::ToDoubleSeconds(result->feeder.wait_time));
+  for (const TimeSpan& segment : result->segments) {
+    metrics.video_seconds_total.Add({}, std::max(0.0, absl::ToDoubleSeconds(segment.end - segment.start)));
+  }
+  for (size_t i = 0; i < work.results.size(); ++i) {
+    const v1::AnalyzerResult& answer = work.results[i];
+    const auto code = static_cast<absl::StatusCode>(answer.status().code());
+    metrics.analyzer_results_total.Add({answer.analyzer(), telemetry::CodeLabel(code)});
+    metrics.analyzer_result_duration_seconds.Observe(
+        {answer.analyzer()}, absl::ToDoubleSeconds(analysis::FromProto(answer.timing().elapsed())));
+  }
+}
+
+void OrchestratorImpl::UpdateGauges() const {
+  if (metrics_ == nullptr) return;
+  metrics_->orchestrator().runs_queued.Set({}, waiting_);
+  metrics_->orchestrator().runs_in_flight.Set({}, running_);
+}
+
+v1::ListAnalyzersResponse OrchestratorImpl::ListAnalyzers() {
+  v1::ListAnalyzersResponse response;
+  response.set_server_version(process::Version());
+  std::map<std::string, v1::ListAnalyzersResponse::Analyzer> by_name;
+  for (const EndpointSnapshot& endpoint : directory_.Refresh()) {
+    for (const analyzer::v1::AnalyzerDescription& description : endpoint.description.analyzers()) {
+      v1::ListAnalyzersResponse::Analyzer analyzer;
+      analyzer.set_name(description.name());
+      analyzer.set_service(endpoint.name);
+      analyzer.set_description(description.description());
+      analyzer.set_available(description.available() && endpoint.status.ok());
+      analyzer.set_unavailable_reason(
+          endpoint.status.ok()
+              ? description.unavailable_reason()
+              : absl::StrCat("service ", endpoint.name, " does not answer: ", endpoint.status.message()));
+      for (const analyzer::v1::Model& model : description.models()) {
+        v1::ModelInfo& info = *analyzer.add_models();
+        info.set_name(model.name());
+        info.set_version(model.version());
+        info.set_license(model.license());
+      }
+      for (const analyzer::v1::Dependency& dependency : description.depends_on()) {
+        analyzer.add_depends_on(dependency.analyzer());
+      }
+      analyzer.set_sample_fps(description.sampling().sample_fps());
+      analyzer.set_options_type(description.options_type());
+      analyzer.set_result_type(description.result_type().empty() ? "google.protobuf.Struct"
+                                                                 : description.result_type());
+      by_name.emplace(description.name(), std::move(analyzer));
+    }
+  }
+  for (auto& [name, analyzer] : by_name) *response.add_analyzers() = std::move(analyzer);
+  return response;
+}
+
+absl::StatusOr<std::unique_ptr<Orchestrator>> Orchestrator::Create(const config::v1::OrchestratorConfig& config,
+                                                                   std::vector<NamedClient> clients,
+                                                                   telemetry::Metrics* metrics) {
+  config::v1::OrchestratorConfig complete = config;
+  ApplyDefaults(&complete);
+  RETURN_IF_ERROR(CheckOrchestratorConfig(complete));
+  std::vector<DispatchEndpoint> endpoints;
+  for (NamedClient& client : clients) {
+    if (metrics != nullptr) metrics->DeclareService(client.name);
+    endpoints.push_back({std::move(client.name), std::move(client.client), client.max_in_flight_batches,
+                         client.batch_timeout, client.max_retries, metrics});
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<UploadStore> uploads,
+                   UploadStore::Create({.directory = complete.uploads().directory(),
+                                        .quota_bytes = complete.uploads().quota_bytes(),
+                                        .max_upload_bytes = complete.limits().max_source_bytes(),
+                                        .expiry = absl::Seconds(complete.uploads().expiry_seconds())}));
+  ASSIGN_OR_RETURN(std::unique_ptr<SourceOpener> opener,
+                   SourceOpener::Create(complete.sources(), complete.limits(), uploads.get()));
+  return std::make_unique<OrchestratorImpl>(complete, std::move(endpoints), std::move(uploads), std::move(opener),
+                                            metrics);
+}
+
+absl::StatusOr<v1::AnalyzeResponse> Orchestrator::Analyze(const v1::AnalyzeRequest& request, RunObserver* observer,
+                                                          const CancelToken& cancel) {
+  struct Wait {
+    Mutex mutex;
+    CondVar changed;
+    std::optional<absl::StatusOr<ResponsePtr>> result ABSL_GUARDED_BY(mutex);
+  };
+  // Shared, because `done` may still be leaving its function when the waiter has gone.
+  auto wait = std::make_shared<Wait>();
+  Start(std::make_shared<v1::AnalyzeRequest>(request), observer, cancel, [wait](absl::StatusOr<ResponsePtr> result) {
+    MutexLock lock(wait->mutex);
+    wait->result = std::move(result);
+    wait->changed.NotifyAll();
+  });
+  MutexLock lock(wait->mutex);
+  while (!wait->result.has_value()) wait->changed.Wait(wait->mutex);
+  RETURN_IF_ERROR(wait->result->status());
+  return ***wait->result;
+}
+
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs analyses: admits them, opens the source, decodes once, fans frames out to analyzers, merges what they say. It
+// knows no analyzer by name, no transport and no flag; the gRPC service, the embedded server and the command line are
+// thin shells around it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "reelsight/config/v1/config.pb.h"
+#include "reelsight/v1/video_analysis_service.pb.h"
+#include "shared/analysis/analyzer_client.h"
+#include "shared/base/cancel_token.h"
+
+namespace reelsight::telemetry {
+class Metrics;
+}
+
+namespace reelsight::orchestrator {
+
+class UploadStore;
+
+// One analyzer service.
+struct NamedClient {
+  std::string name;
+  std::shared_ptr<analysis::AnalyzerClient> client;
+  // Batches of one run under way at once; as many again may wait. More hide latency and cost memory.
+  int max_in_flight_batches = 4;
+  // Longest time for one attempt at a batch or a summary.
+  absl::Duration batch_timeout = absl::Seconds(60);
+  // How often one batch is sent again after UNAVAILABLE or RESOURCE_EXHAUSTED.
+  int max_retries = 3;
+};
+
+// Told how a run goes. Calls come one at a time, from threads of the orchestrator's, and must not block. None comes
+// after the run's end was delivered.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void OnVideo(const v1::VideoInfo&) {}
+  virtual void OnProgress(const v1::AnalyzeStreamResponse::Progress&) {}
+  virtual void OnResult(const v1::AnalyzerResult&) {}
+};
+
+// Thread-safe.
+class Orchestrator {
+ public:
+  using ResponsePtr = std::shared_ptr<const v1::AnalyzeResponse>;
+  using DoneCallback = std::function<void(absl::StatusOr<ResponsePtr>)>;
+
+  virtual ~Orchestrator() = default;
+
+  // `metrics` may be null; else it must outlive the orchestrator. INVALID_ARGUMENT if the configuration is not usable.
+  static absl::StatusOr<std::unique_ptr<Orchestrator>> Create(const config::v1::OrchestratorConfig& config,
+                                                              std::vector<NamedClient> clients,
+                                                              telemetry::Metrics* metrics = nullptr);
+
+  // Starts a run, or joins the one with the same request_id. `done` runs exactly once, on any thread, possibly before
+  // the call returns, and must not block. `observer` may be null and must live until then. A run that all its callers
+  // have cancelled stops. Errors: see VideoAnalysisService.Analyze.
+  virtual void Start(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer,
+                     const CancelToken& cancel, DoneCallback done) = 0;
+
+  // Start, and wait.
+  absl::StatusOr<v1::AnalyzeResponse> Analyze(const v1::AnalyzeRequest& request, RunObserver* observer,
+                                              const CancelToken& cancel);
+
+  // Asks the services what they offer; those that do not answer within 3 s are listed as not available where they
+  // are known from before.
+  virtual v1::ListAnalyzersResponse ListAnalyzers() = 0;
+
+  // The uploads that `upload_id` names. Owned by the orchestrator.
+  virtual UploadStore& uploads() = 0;
+
+  // Refuses new runs with UNAVAILABLE, SERVER_DRAINING. Runs under way go on.
+  virtual void BeginDrain() = 0;
+  // Runs that wait or are under way.
+  virtual int active_runs() const = 0;
+};
+
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole orchestrator on real clips, with fake analyzers.
+#include "orchestrator/orchestrator.h"
+
+#include <atomic>
+#include <future>
+#include <map>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shared/analysis/local_analyzer_client.h"
+#include "shared/base/status.h"
+#include "shared/testing/clips.h"
+#include "shared/testing/fake_analyzer.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using testing::FakeAnalyzer;
+
+// 50 frames, two seconds.
+std::string Clip() { return testing::GenerateClip(testing::TestPicture(96, 64, 50)); }
+
+class OrchestratorTest : public ::testing::Test {
+ protected:
+  void SetUp() override { config_.mutable_sources()->set_allow_any_file(true); }
+
+  FakeAnalyzer& Add(const std::string& name, double fps = 0, int batch = 8) {
+    auto analyzer = std::make_unique<FakeAnalyzer>(FakeAnalyzer::Description(name, fps, batch));
+    FakeAnalyzer& borrowed = *analyzer;
+    analyzers_.push_back(std::move(analyzer));
+    return borrowed;
+  }
+
+  Orchestrator& Make() {
+    host_ = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
+    executor_ = std::make_unique<concurrency::FairExecutor>(concurrency::FairExecutor::Options{.thread_count = 2});
+    std::vector<NamedClient> clients;
+    clients.push_back({.name = "fake", .client = std::make_shared<analysis::LocalAnalyzerClient>(*host_, *executor_)});
+    auto made = Orchestrator::Create(config_, std::move(clients));
+    EXPECT_TRUE(made.ok()) << made.status();
+    orchestrator_ = *std::move(made);
+    return *orchestrator_;
+  }
+
+  static v1::AnalyzeRequest Request(const std::string& path, const std::string& id = "") {
+    v1::AnalyzeRequest request;
+    request.set_uri(path);
+    request.set_request_id(id);
+    return request;
+  }
+
+  config::v1::OrchestratorConfig config_;
+  std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
+  std::unique_ptr<analysis::AnalyzerHost> host_;
+  std::unique_ptr<concurrency::FairExecutor> executor_;
+  std::unique_ptr<Orchestrator> orchestrator_;
+};
+
+// An analyzer that works until it is cancelled, and says when it begins.
+struct Blocker {
+  std::promise<void> started;
+  std::atomic<bool> cancelled = false;
+  std::atomic<bool> first = true;
+
+  FakeAnalyzer::FramesHook Hook() {
+    return [this](const analysis::BatchView&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
+      if (first.exchange(false)) started.set_value();
+      while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      cancelled = true;
+      return cancel.status();
+    };
+  }
+};
+
+TEST_F(OrchestratorTest, AnswersForEveryAnalyzerOnARealClip) {
+  Add("all");
+  Add("some", 5);
+  const auto response = Make().Analyze(Request(Clip()), nullptr, CancelToken());
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->results_size(), 2);
+  EXPECT_EQ(response->results(0).timing().frame_count(), 50);
+  EXPECT_EQ(response->results(1).timing().frame_count(), 10);
+  EXPECT_EQ(response->stats().frames_decoded(), 50);
+  EXPECT_EQ(response->video().codec(), "h264");
+  ASSERT_EQ(response->timeline().scenes_size(), 1);
+  EXPECT_EQ(analysis::FromProto(response->timeline().scenes(0).end_offset()), absl::Seconds(2));
+}
+
+TEST_F(OrchestratorTest, TheSameRequestIdGetsTheSameRun) {
+  std::atomic<int> summaries = 0;
+  Add("all").OnSummarize([&](const auto&, const auto&) {
+    ++summaries;
+    return analyzer::v1::SummarizeResponse();
+  });
+  Orchestrator& orchestrator = Make();
+  ASSERT_TRUE(orchestrator.Analyze(Request(Clip(), "id"), nullptr, CancelToken()).ok());
+  const auto again = orchestrator.Analyze(Request(Clip(), "id"), nullptr, CancelToken());
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(again->stats().replayed());
+  EXPECT_EQ(summaries, 1);
+  v1::AnalyzeRequest other = Request(Clip(), "id");
+  other.add_analyzers("all");
+  EXPECT_EQ(GetReason(orchestrator.Analyze(other, nullptr, CancelToken()).status()), "REQUEST_ID_REUSED");
+}
+
+TEST_F(OrchestratorTest, WhenTheCallerGoesTheWorkStops) {
+  Blocker blocker;
+  Add("slow").OnFrames(blocker.Hook());
+  Orchestrator& orchestrator = Make();
+  CancelToken cancel;
+  std::thread caller([&] {
+    blocker.started.get_future().wait();
+    cancel.Cancel();
+  });
+  EXPECT_EQ(orchestrator.Analyze(Request(Clip()), nullptr, cancel).status().code(), absl::StatusCode::kCancelled);
+  caller.join();
+  while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (!blocker.cancelled) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST_F(OrchestratorTest, BeforeTheDeadlineTheOthersAnswersAreDelivered) {
+  Add("quick", 5);
+  Blocker blocker;
+  Add("slow").OnSummarize([](const auto&, const CancelToken& cancel) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+    while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return cancel.status();
+  });
+  CancelToken cancel;
+  cancel.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(5));
+  const auto response = Make().Analyze(Request(Clip()), nullptr, cancel);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->results(0).status().code(), v1::AnalyzerStatus::OK);
+  EXPECT_EQ(response->results(1).status().code(), v1::AnalyzerStatus::DEADLINE_EXCEEDED);
+}
+
+TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
+  Blocker blocker;
+  Add("slow").OnFrames(blocker.Hook());
+  config_.set_max_concurrent_runs(1);
+  config_.set_max_queued_runs(1);
+  Orchestrator& orchestrator = Make();
+  CancelToken cancel;
+  std::atomic<int> ended = 0;
+  const auto start = [&](const Orchestrator::DoneCallback& done) {
+    orchestrator.Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip())), nullptr, cancel, done);
+  };
+  start([&](auto) { ++ended; });
+  blocker.started.get_future().wait();
+  start([&](auto) { ++ended; });
+  absl::Status refused;
+  start([&](auto result) { refused = result.status(); });
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetReason(refused), "SERVER_BUSY");
+  EXPECT_GT(GetRetryDelay(refused), absl::ZeroDuration());
+  cancel.Cancel();
+  EXPECT_EQ(ended, 2);
+  while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST_F(OrchestratorTest, ADrainingServerRefusesNewRunsAndFinishesOldOnes) {
+  Add("all");
+  Orchestrator& orchestrator = Make();
+  orchestrator.BeginDrain();
+  const absl::Status refused = orchestrator.Analyze(Request(Clip()), nullptr, CancelToken()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(GetReason(refused), "SERVER_DRAINING");
+}
+
+TEST_F(OrchestratorTest, WrongRequestsNameTheirFault) {
+  Add("all");
+  Orchestrator& orchestrator = Make();
+  v1::AnalyzeRequest unknown = Request(Clip());
+  unknown.add_analyzers("nothing");
+  EXPECT_EQ(GetReason(orchestrator.Analyze(unknown, nullptr, CancelToken()).status()), "UNKNOWN_ANALYZER");
+  v1::AnalyzeRequest late = Request(Clip());
+  late.add_segments()->mutable_start_offset()->set_seconds(2);
+  late.mutable_segments(0)->mutable_end_offset()->set_seconds(3);
+  EXPECT_EQ(GetMetadata(orchestrator.Analyze(late, nullptr, CancelToken()).status(), "field"),
+            "segments[0].start_offset");
+  EXPECT_EQ(orchestrator.Analyze(Request("/nowhere.mp4"), nullptr, CancelToken()).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
+TEST_F(OrchestratorTest, EventsComeInOrderAndOnlyForWhatWasAsked) {
+  Add("base");
+  Add("top");
+  struct Recorder final : RunObserver {
+    void OnVideo(const v1::VideoInfo&) override { events += "video "; }
+    void OnResult(const v1::AnalyzerResult& result) override { events += result.analyzer() + " "; }
+    std::string events;
+  } recorder;
+  v1::AnalyzeRequest request = Request(Clip());
+  request.add_analyzers("top");
+  ASSERT_TRUE(Make().Analyze(request, &recorder, CancelToken()).ok());
+  EXPECT_EQ(recorder.events, "video top ");
+}
+
+TEST_F(OrchestratorTest, SparseSamplingSeesTheSameFramesWithAndWithoutSkipping) {
+  // With an analyzer of every frame all are decoded; without, most need not be.
+  Add("some", 2);
+  Add("all");
+  Orchestrator& orchestrator = Make();
+  const std::string clip = testing::GenerateClip(
+      testing::Join(testing::TestPicture(96, 64, 200), {"-g", "25", "-bf", "2", "-c:v", "libx264"}));
+  v1::AnalyzeRequest sparse = Request(clip);
+  sparse.add_analyzers("some");
+  const auto skipped = orchestrator.Analyze(sparse, nullptr, CancelToken());
+  const auto full = orchestrator.Analyze(Request(clip), nullptr, CancelToken());
+  ASSERT_TRUE(skipped.ok() && full.ok()) << skipped.status() << full.status();
+  EXPECT_EQ(skipped->results(0).custom().SerializeAsString(), full->results(1).custom().SerializeAsString());
+  EXPECT_LT(skipped->stats().frames_decoded(), full->stats().frames_decoded());
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/plan/analysis_plan.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shared/base/status.h"
+#include "shared/testing/fake_analyzer.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::FakeAnalyzer;
+
+// cut <- scene <- color (optional); lonely needs what nobody offers.
+std::vector<EndpointSnapshot> Endpoints() {
+  EndpointSnapshot light{.name = "light", .description = {}, .status = {}};
+  const auto add = [&](const char* name, const char* needs, bool optional) {
+    analyzer::v1::AnalyzerDescription& d = *light.description.add_analyzers();
+    d = FakeAnalyzer::Description(name, 1, 8);
+    if (*needs != 0) {
+      d.add_depends_on()->set_analyzer(needs);
+      d.mutable_depends_on(0)->set_optional(optional);
+    }
+    return &d;
+  };
+  add("color_analysis", "scene_segmentation", true);
+  add("cut_analysis", "", false)->set_options_type("reelsight.v1.CutAnalysisOptions");
+  add("lonely", "nowhere", false);
+  add("scene_segmentation", "cut_analysis", false);
+  analyzer::v1::AnalyzerDescription* off = add("off", "", false);
+  off->set_available(false);
+  off->set_unavailable_reason("pull its weights");
+  return {light};
+}
+
+v1::AnalyzeRequest Request(std::vector<std::string> names) {
+  v1::AnalyzeRequest request;
+  request.set_uri("x");
+  for (const std::string& name : names) request.add_analyzers(name);
+  return request;
+}
+
+std::vector<std::string> Names(const AnalysisPlan& plan) {
+  std::vector<std::string> names;
+  for (const PlannedAnalyzer& analyzer : plan.analyzers) {
+    names.push_back(analyzer.description.name() + (analyzer.requested ? "" : "?"));
+  }
+  return names;
+}
+
+TEST(AnalysisPlanTest, DependenciesComeFirstAndStayUnasked) {
+  const auto plan = MakePlan(Request({"color_analysis", "cut_analysis"}), Endpoints());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("cut_analysis", "scene_segmentation?", "color_analysis"));
+  EXPECT_THAT(plan->answer_order, ElementsAre(2, 0));
+}
+
+TEST(AnalysisPlanTest, EmptyMeansAllThatAreAvailable) {
+  const auto plan = MakePlan(Request({}), Endpoints());
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->answer_order.size(), 4u);
+}
+
+TEST(AnalysisPlanTest, UnavailableAndLonelyAnalyzersCarryTheirStatus) {
+  const auto plan = MakePlan(Request({"off", "lonely"}), Endpoints());
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->analyzers[0].status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(plan->analyzers[0].status.message()), ::testing::HasSubstr("pull its weights"));
+  EXPECT_EQ(GetMetadata(plan->analyzers[1].status, "dependency"), "nowhere");
+}
+
+TEST(AnalysisPlanTest, UnknownNames) {
+  EXPECT_EQ(GetReason(MakePlan(Request({"typo"}), Endpoints()).status()), "UNKNOWN_ANALYZER");
+  auto endpoints = Endpoints();
+  endpoints.push_back({.name = "down", .description = {}, .status = absl::UnavailableError("refused")});
+  EXPECT_EQ(MakePlan(Request({"typo"}), endpoints).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST(AnalysisPlanTest, OptionsReachTheirAnalyzerAndNoOther) {
+  v1::AnalyzeRequest request = Request({"cut_analysis"});
+  request.mutable_options()->mutable_cut_analysis()->set_sensitivity(0.25);
+  (*request.mutable_sample_fps())["cut_analysis"] = 6;
+  const auto plan = MakePlan(request, Endpoints());
+  ASSERT_TRUE(plan.ok());
+  v1::CutAnalysisOptions options;
+  ASSERT_TRUE(plan->analyzers[0].options.UnpackTo(&options));
+  EXPECT_EQ(options.sensitivity(), 0.25);
+  EXPECT_EQ(plan->analyzers[0].RuleFor(30, v1::AnalyzeRequest::ACCURATE).sample_fps, 6);
+
+  request.mutable_options()->mutable_color_analysis()->set_max_colors(3);
+  EXPECT_EQ(GetMetadata(MakePlan(request, Endpoints()).status(), "field"), "options.color_analysis");
+  v1::AnalyzeRequest custom = Request({"cut_analysis"});
+  (*custom.mutable_options()->mutable_custom())["cut_analysis"];
+  EXPECT_EQ(GetMetadata(MakePlan(custom, Endpoints()).status(), "field"), "options.custom[\"cut_analysis\"]");
+  v1::AnalyzeRequest fps = Request({"cut_analysis"});
+  (*fps.mutable_sample_fps())["color_analysis"] = 6;
+  EXPECT_EQ(GetMetadata(MakePlan(fps, Endpoints()).status(), "field"), "sample_fps[\"color_analysis\"]");
+}
+
+TEST(AnalysisPlanTest, ACycleEnds) {
+  auto endpoints = Endpoints();
+  endpoints[0].description.mutable_analyzers(1)->add_depends_on()->set_analyzer("color_analysis");
+  EXPECT_TRUE(MakePlan(Request({"color_analysis"}), endpoints).ok());
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/run_registry.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+
+std::string Fingerprint(const v1::AnalyzeRequest& request) {
+  // The content may be large: it is hashed where it lies, and the rest, which is small, is copied.
+  v1::AnalyzeRequest rest;
+  const bool has_content = request.source_case() == v1::AnalyzeRequest::kContent;
+  if (has_content) {
+    for (const std::string& analyzer : request.analyzers()) rest.add_analyzers(analyzer);
+    *rest.mutable_segments() = request.segments();
+    rest.set_sampling_profile(request.sampling_profile());
+    *rest.mutable_options() = request.options();
+    *rest.mutable_sample_fps() = request.sample_fps();
+  } else {
+    rest = request;
+    rest.clear_request_id();
+  }
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    rest.SerializeToCodedStream(&coded);
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  EVP_DigestInit_ex(context, EVP_sha256(), nullptr);
+  EVP_DigestUpdate(context, bytes.data(), bytes.size());
+  if (has_content) EVP_DigestUpdate(context, request.content().data(), request.content().size());
+  EVP_DigestFinal_ex(context, digest, &size);
+  EVP_MD_CTX_free(context);
+  return std::string(reinterpret_cast<const char*>(digest), size);
+}
+
+std::string RandomId() {
+  std::random_device device;
+  std::string bytes;
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t word = device();
+    bytes.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  return absl::BytesToHexString(bytes);
+}
+
+absl::StatusOr<RunRegistry::Found> RunRegistry::FindOrCreate(std::shared_ptr<const v1::AnalyzeRequest> request,
+                                                             Clock::time_point now) {
+  const std::string id = request->request_id();
+  if (id.empty()) return Found{std::make_shared<Run>(RandomId(), std::move(request), timer_), true};
+  const std::string fingerprint = Fingerprint(*request);
+  MutexLock lock(mutex_);
+  Sweep(now);
+  const auto it = runs_.find(id);
+  if (it != runs_.end() && !it->second.run->cancel().cancelled()) {
+    if (it->second.fingerprint == fingerprint) return Found{it->second.run, false};
+    return WithMetadata(
+        MakeError(absl::StatusCode::kAlreadyExists, Reason::kRequestIdReused,
+                  absl::StrCat("request_id: `", id, "` belongs to a request with another body; use a new id")),
+        "field", "request_id");
+  }
+  auto run = std::make_shared<Run>(id, std::move(request), timer_);
+  runs_[id] = {fingerprint, run};
+  return Found{std::move(run), true};
+}
+
+void RunRegistry::Sweep(Clock::time_point now) {
+  std::vector<std::pair<Clock::time_point, std::string>> ended;
+  for (auto it = runs_.begin(); it != runs_.end();) {
+    Kept& kept = it->second;
+    if (kept.ended == Clock::time_point::max() && kept.run->finished()) kept.ended = now;
+    const bool over = kept.ended != Clock::time_point::max();
+    if (over && (!kept.run->succeeded() || now - kept.ended >= absl::ToChronoNanoseconds(options_.retention))) {
+      it = runs_.erase(it);
+      continue;
+    }
+    if (over) ended.emplace_back(kept.ended, it->first);
+    ++it;
+  }
+  if (static_cast<int>(ended.size()) <= options_.max_kept) return;
+  std::sort(ended.begin(), ended.end());
+  for (size_t i = 0; i + options_.max_kept < ended.size(); ++i) runs_.erase(ended[i].second);
+}
+
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs by request_id: what makes a request idempotent.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "orchestrator/run.h"
+#include "shared/base/mutex.h"
+
+namespace reelsight::orchestrator {
+
+// Thread-safe.
+class RunRegistry {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  struct Options {
+    // How long an answer is kept after the run's end.
+    absl::Duration retention = absl::Minutes(10);
+    // Answers kept at most; beyond it the oldest goes. Raising it costs an answer's memory (some 100 KiB) each.
+    int max_kept = 256;
+  };
+  RunRegistry(const Options& options, concurrency::Timer& timer) : options_(options), timer_(timer) {}
+
+  struct Found {
+    std::shared_ptr<Run> run;
+    // True if the caller must start it.
+    bool is_new = false;
+  };
+  // The run of the request's id, or a new one. A run that failed or was cancelled is not found again. ALREADY_EXISTS,
+  // REQUEST_ID_REUSED, if the id belongs to a request with another body.
+  absl::StatusOr<Found> FindOrCreate(std::shared_ptr<const v1::AnalyzeRequest> request, Clock::time_point now);
+
+ private:
+  struct Kept {
+    std::string fingerprint;
+    std::shared_ptr<Run> run;
+    // When its end was first noticed; max() while it runs.
+    Clock::time_point ended = Clock::time_point::max();
+  };
+  void Sweep(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  concurrency::Timer& timer_;
+  Mutex mutex_;
+  std::map<std::string, Kept> runs_ ABSL_GUARDED_BY(mutex_);
+};
+
+// SHA-256 of the request without its id, the same for equal requests in one process.
+std::string Fingerprint(const v1::AnalyzeRequest& request);
+
+// 128 random bits in hexadecimal.
+std::string RandomId();
+
+}  // namespace reelsight::orchestrator

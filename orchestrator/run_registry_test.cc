@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/run_registry.h"
+
+#include "gtest/gtest.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+using Clock = RunRegistry::Clock;
+
+concurrency::Timer& TestTimer() {
+  static concurrency::Timer& timer = *new concurrency::Timer();
+  return timer;
+}
+
+std::shared_ptr<v1::AnalyzeRequest> Request(const std::string& id, const std::string& content) {
+  auto request = std::make_shared<v1::AnalyzeRequest>();
+  request->set_request_id(id);
+  request->set_content(content);
+  return request;
+}
+
+TEST(RunRegistryTest, TheSameIdFindsTheSameRunUntilRetentionEnds) {
+  RunRegistry registry({.retention = absl::Seconds(60)}, TestTimer());
+  const Clock::time_point now = Clock::now();
+  const auto first = registry.FindOrCreate(Request("a", "x"), now);
+  EXPECT_TRUE(first->is_new);
+  EXPECT_FALSE(registry.FindOrCreate(Request("a", "x"), now)->is_new);
+  first->run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  EXPECT_EQ(registry.FindOrCreate(Request("a", "x"), now)->run, first->run);
+  EXPECT_EQ(registry.FindOrCreate(Request("a", "x"), now + std::chrono::seconds(59))->run, first->run);
+  EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), now + std::chrono::seconds(61))->is_new);
+}
+
+TEST(RunRegistryTest, AnotherBodyIsRefusedWhateverPartDiffers) {
+  RunRegistry registry({}, TestTimer());
+  ASSERT_TRUE(registry.FindOrCreate(Request("a", "x"), Clock::now()).ok());
+  EXPECT_EQ(GetReason(registry.FindOrCreate(Request("a", "y"), Clock::now()).status()), "REQUEST_ID_REUSED");
+  auto options = Request("a", "x");
+  options->mutable_options()->mutable_cut_analysis()->set_sensitivity(0.3f);
+  EXPECT_EQ(registry.FindOrCreate(options, Clock::now()).status().code(), absl::StatusCode::kAlreadyExists);
+  auto fps = Request("a", "x");
+  (*fps->mutable_sample_fps())["a"] = 1;
+  EXPECT_EQ(registry.FindOrCreate(fps, Clock::now()).status().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST(RunRegistryTest, AFailedOrCancelledRunIsTriedAnew) {
+  RunRegistry registry({}, TestTimer());
+  const auto failed = registry.FindOrCreate(Request("a", "x"), Clock::now());
+  failed->run->Finish(absl::UnavailableError("later"));
+  EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), Clock::now())->is_new);
+  const auto cancelled = registry.FindOrCreate(Request("b", "x"), Clock::now());
+  cancelled->run->cancel().Cancel();
+  EXPECT_TRUE(registry.FindOrCreate(Request("b", "x"), Clock::now())->is_new);
+}
+
+TEST(RunRegistryTest, WithoutAnIdEveryRequestIsItsOwn) {
+  RunRegistry registry({}, TestTimer());
+  const auto a = registry.FindOrCreate(Request("", "x"), Clock::now());
+  const auto b = registry.FindOrCreate(Request("", "x"), Clock::now());
+  EXPECT_NE(a->run->id(), b->run->id());
+  EXPECT_EQ(a->run->id().size(), 32u);
+}
+
+TEST(RunRegistryTest, KeepsABoundedNumberOfAnswers) {
+  RunRegistry registry({.retention = absl::Hours(24), .max_kept = 2}, TestTimer());
+  Clock::time_point now = Clock::now();
+  for (const char* id : {"a", "b", "c"}) {
+    registry.FindOrCreate(Request(id, "x"), now)->run->Finish(std::make_shared<v1::AnalyzeResponse>());
+    now += std::chrono::seconds(1);
+    (void)registry.FindOrCreate(Request(std::string("sweep-") + id, "x"), now);
+  }
+  EXPECT_FALSE(registry.FindOrCreate(Request("c", "x"), now)->is_new);
+  EXPECT_FALSE(registry.FindOrCreate(Request("b", "x"), now)->is_new);
+  EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), now)->is_new);
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/run.h"
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+concurrency::Timer& TestTimer() {
+  static concurrency::Timer& timer = *new concurrency::Timer();
+  return timer;
+}
+
+std::shared_ptr<Run> MakeRun() {
+  return std::make_shared<Run>("id", std::make_shared<v1::AnalyzeRequest>(), TestTimer());
+}
+
+struct Recorder final : RunObserver {
+  void OnVideo(const v1::VideoInfo&) override { ++videos; }
+  void OnResult(const v1::AnalyzerResult&) override { ++results; }
+  std::atomic<int> videos = 0;
+  std::atomic<int> results = 0;
+};
+
+TEST(RunTest, ALateCallerGetsWhatItMissedAndEveryoneTheEnd) {
+  auto run = MakeRun();
+  Recorder early, late;
+  CancelToken cancel;
+  int ends = 0;
+  const auto done = [&](absl::StatusOr<Orchestrator::ResponsePtr> result) { ends += result.ok() ? 1 : 100; };
+  run->Attach(&early, cancel, done);
+  run->SendVideo({});
+  run->SendResult({});
+  run->Attach(&late, cancel, done);
+  run->SendResult({});
+  run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  EXPECT_EQ(early.videos, 1);
+  EXPECT_EQ(late.videos, 1);
+  EXPECT_EQ(early.results, 2);
+  EXPECT_EQ(late.results, 2);
+  EXPECT_EQ(ends, 2);
+}
+
+TEST(RunTest, AfterTheEndTheAnswerIsReplayedAndMarked) {
+  auto run = MakeRun();
+  run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  bool replayed = false;
+  run->Attach(nullptr, CancelToken(), [&](auto result) { replayed = (*result)->stats().replayed(); });
+  EXPECT_TRUE(replayed);
+  EXPECT_EQ(run->request(), nullptr);
+}
+
+TEST(RunTest, TheRunStopsOnlyWhenItsLastCallerGoes) {
+  auto run = MakeRun();
+  CancelToken first, second;
+  absl::StatusCode codes[2] = {};
+  run->Attach(nullptr, first, [&](auto result) { codes[0] = result.status().code(); });
+  run->Attach(nullptr, second, [&](auto result) { codes[1] = result.status().code(); });
+  first.Cancel();
+  EXPECT_EQ(codes[0], absl::StatusCode::kCancelled);
+  EXPECT_FALSE(run->cancel().cancelled());
+  second.Cancel();
+  EXPECT_TRUE(run->cancel().cancelled());
+  run->Finish(absl::InternalError("too late"));
+  EXPECT_EQ(codes[1], absl::StatusCode::kCancelled);
+}
+
+TEST(RunTest, ADeadlineRingsByItself) {
+  auto run = MakeRun();
+  CancelToken cancel;
+  cancel.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(20));
+  std::promise<absl::StatusCode> ended;
+  run->Attach(nullptr, cancel, [&](auto result) { ended.set_value(result.status().code()); });
+  EXPECT_EQ(ended.get_future().get(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(RunTest, CancelAgainstFinishEndsEachCallerOnce) {
+  for (int round = 0; round < 200; ++round) {
+    auto run = MakeRun();
+    CancelToken cancel;
+    std::atomic<int> ends = 0;
+    run->Attach(nullptr, cancel, [&](auto) { ++ends; });
+    std::thread canceller([&] { cancel.Cancel(); });
+    run->Finish(std::make_shared<v1::AnalyzeResponse>());
+    canceller.join();
+    EXPECT_EQ(ends, 1);
+  }
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

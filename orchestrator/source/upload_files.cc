@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/source/upload_files.h"
+
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kIdBytes = 16;
+constexpr char kDataSuffix[] = ".data";
+constexpr char kRecordSuffix[] = ".record";
+constexpr char kFormatName[] = "reelsight-upload-1";
+
+absl::Status FolderError(const std::string& directory, std::string_view what) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kInvalidField,
+                   absl::StrCat("uploads.directory `", directory, "`: ", absl::string_view(what.data(), what.size())));
+}
+
+absl::Status DiskError(const std::string& doing, int error) {
+  if (error == ENOSPC || error == EDQUOT) {
+    return WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kUploadQuota,
+                                    absl::StrCat(doing, ": the server's disk is full; try again later")),
+                          absl::Seconds(60));
+  }
+  return MakeError(absl::StatusCode::kInternal, Reason::kInternal, absl::StrCat(doing, ": ", std::strerror(error)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<UploadFiles>> UploadFiles::Create(const std::string& directory) {
+  std::error_code error;
+  std::string path = directory;
+  if (directory.empty()) {
+    const fs::path base = fs::temp_directory_path(error);
+    if (error) return FolderError(directory, "there is no folder for temporary files; name one");
+    path = (base / "reelsight-uploads-XXXXXX").string();
+    if (mkdtemp(path.data()) == nullptr) return FolderError(path, std::strerror(errno));
+  } else {
+    fs::create_directories(path, error);
+    if (error) return FolderError(path, error.message());
+    // Other users' programs have no business with what callers send.
+    if (chmod(path.c_str(), 0700) != 0) return FolderError(path, std::strerror(errno));
+  }
+  UniqueFd lock(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.ok()) return FolderError(path, std::strerror(errno));
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return FolderError(path, "another server uses it; give each server a folder of its own");
+  }
+  return std::unique_ptr<UploadFiles>(new UploadFiles(std::move(path), std::move(lock), directory.empty()));
+}
+
+UploadFiles::~UploadFiles() {
+  std::error_code ignored;
+  if (temporary_) fs::remove_all(directory_, ignored);
+}
+
+std::string UploadFiles::Path(const std::string& upload_id, std::string_view suffix) const {
+  return absl::StrCat(directory_, "/", upload_id, absl::string_view(suffix.data(), suffix.size()));
+}
+
+std::vector<UploadFiles::Record> UploadFiles::Load() const {
+  std::vector<Record> records;
+  std::error_code error;
+  std::set<std::string> ids;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
+    const std::string stem = entry.path().stem().string();
+    if (IsId(stem)) ids.insert(stem);
+  }
+  for (const std::string& id : ids) {
+    Record record;
+    record.upload_id = id;
+    std::ifstream file(Path(id, kRecordSuffix));
+    std::string format, sha256;
+    file >> format >> record.total_bytes >> sha256 >> record.complete;
+    struct stat info = {};
+    if (!file || format != kFormatName || stat(Path(id, kDataSuffix).c_str(), &info) != 0 ||
+        (record.complete && info.st_size != record.total_bytes)) {
+      Remove(id);
+      continue;
+    }
+    if (sha256 != "-") record.sha256 = sha256;
+    record.size_bytes = info.st_size;
+    record.write_time = absl::TimeFromTimespec(info.st_mtim);
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+absl::StatusOr<UniqueFd> UploadFiles::OpenData(const std::string& upload_id) const {
+  UniqueFd fd(open(Path(upload_id, kDataSuffix).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.ok()) return DiskError("cannot open the upload's file", errno);
+  return fd;
+}
+
+absl::Status UploadFiles::Save(const Record& record) const {
+  const std::string path = Path(record.upload_id, kRecordSuffix);
+  const std::string fresh = Path(record.upload_id, ".fresh");
+  std::ostringstream text;
+  text << kFormatName << ' ' << record.total_bytes << ' ' << (record.sha256.empty() ? "-" : record.sha256) << ' '
+       << record.complete << '\n';
+  const std::string bytes = text.str();
+  const UniqueFd fd(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.ok() || write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
+      rename(fresh.c_str(), path.c_str()) != 0) {
+    return DiskError("cannot write the upload's record", errno);
+  }
+  return absl::OkStatus();
+}
+
+void UploadFiles::Remove(const std::string& upload_id) const {
+  for (const char* suffix : {kRecordSuffix, ".fresh", kDataSuffix}) unlink(Path(upload_id, suffix).c_str());
+}
+
+bool UploadFiles::IsId(std::string_view text) {
+  return text.size() == 2 * kIdBytes && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+absl::StatusOr<std::string> UploadFiles::NewId() {
+  unsigned char bytes[kIdBytes];
+  if (RAND_bytes(bytes, kIdBytes) != 1) {
+    return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "no random numbers for an upload's id");
+  }
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(bytes), kIdBytes));
+}
+
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files of an UploadStore: one with the bytes and one with what is known of them, for each upload. Not the rules:
+// those are the store's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "orchestrator/source/unique_fd.h"
+
+namespace reelsight::orchestrator {
+
+// Not thread-safe with itself for one id; different ids do not meet.
+class UploadFiles {
+ public:
+  // What is known of an upload.
+  struct Record {
+    std::string upload_id;
+    // 0: unknown.
+    int64_t total_bytes = 0;
+    // Lower case; empty: not checked.
+    std::string sha256;
+    bool complete = false;
+    // Size of the file with the bytes, and when it was last written.
+    int64_t size_bytes = 0;
+    absl::Time write_time;
+  };
+
+  // Makes and locks `directory`; empty: a fresh one, removed at the end with all in it. FAILED_PRECONDITION if it
+  // cannot be used.
+  static absl::StatusOr<std::unique_ptr<UploadFiles>> Create(const std::string& directory);
+  ~UploadFiles();
+  UploadFiles(const UploadFiles&) = delete;
+  UploadFiles& operator=(const UploadFiles&) = delete;
+
+  // Uploads that an earlier process left. Files that belong to none are deleted.
+  std::vector<Record> Load() const;
+  // The file with the bytes, for reading and writing; made if it is not there.
+  absl::StatusOr<UniqueFd> OpenData(const std::string& upload_id) const;
+  // Writes the record so that it is there whole or not at all.
+  absl::Status Save(const Record& record) const;
+  void Remove(const std::string& upload_id) const;
+  const std::string& directory() const { return directory_; }
+
+  // True for the ids that NewId makes; others never become part of a path.
+  static bool IsId(std::string_view text);
+  // 128 bits that cannot be guessed, in hexadecimal digits.
+  static absl::StatusOr<std::string> NewId();
+
+ private:
+  UploadFiles(std::string directory, UniqueFd lock, bool temporary)
+      : directory_(std::move(directory)), lock_(std::move(lock)), temporary_(temporary) {}
+  std::string Path(const std::string& upload_id, std::string_view suffix) const;
+
+  const std::string directory_;
+  const UniqueFd lock_;
+  const bool temporary_;
+};
+
+}  // namespace reelsight::orchestrator

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/source/upload_store.h"
+
+#include <atomic>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "gtest/gtest.h"
+#include "orchestrator/source/source_opener.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+namespace fs = std::filesystem;
+
+// printf 0123456789 | sha256sum
+constexpr char kDigitsSha256[] = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
+constexpr int64_t kMinCharge = 64 << 10;
+
+class UploadStoreTest : public testing::Test {
+ protected:
+  UploadStoreTest() {
+    options_.sweep_interval = absl::ZeroDuration();
+    options_.expiry = absl::Hours(1);
+    options_.clock = [this] { return now_; };
+  }
+  void Make() {
+    store_.reset();
+    auto store = UploadStore::Create(options_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+  absl::StatusOr<UploadStore::State> Upload(const UploadStore::OpenRequest& request, std::string_view data) {
+    ASSIGN_OR_RETURN(auto writer, store_->Open(request));
+    RETURN_IF_ERROR(writer->Append(data));
+    return writer->Finish();
+  }
+
+  absl::Time now_ = absl::Now();
+  UploadStore::Options options_;
+  std::unique_ptr<UploadStore> store_;
+};
+
+TEST_F(UploadStoreTest, UploadInPiecesIsReadById) {
+  Make();
+  auto writer = store_->Open({.total_bytes = 10, .sha256 = kDigitsSha256});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_TRUE((*writer)->Append("01234").ok());
+  ASSERT_TRUE((*writer)->Append("").ok());
+  ASSERT_TRUE((*writer)->Append("56789").ok());
+  auto state = (*writer)->Finish();
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_TRUE(state->complete);
+  EXPECT_EQ(state->committed_bytes, 10);
+  EXPECT_EQ(state->expire_time, now_ + absl::Hours(1));
+  EXPECT_TRUE((*writer)->Finish().ok());
+
+  auto opener = SourceOpener::Create({}, {}, store_.get());
+  auto request = std::make_shared<v1::AnalyzeRequest>();
+  request->set_upload_id(state->upload_id);
+  auto source = (*opener)->Open(request, CancelToken());
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ((*source)->size_bytes(), 10);
+  uint8_t bytes[4];
+  EXPECT_EQ(*(*source)->ReadAt(6, bytes, CancelToken()), 4u);
+  EXPECT_EQ(std::string(bytes, bytes + 4), "6789");
+}
+
+TEST_F(UploadStoreTest, WrongHashDeletesTheUpload) {
+  Make();
+  auto writer = store_->Open({.sha256 = kDigitsSha256});
+  ASSERT_TRUE((*writer)->Append("0123456780").ok());
+  const std::string id = (*writer)->state().upload_id;
+  const absl::Status status = (*writer)->Finish().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetReason(status), "UPLOAD_HASH_MISMATCH");
+  writer->reset();
+  EXPECT_EQ(store_->Query(id).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->used_bytes(), 0);
+  EXPECT_TRUE(fs::is_empty(store_->directory()));
+}
+
+TEST_F(UploadStoreTest, BrokenUploadIsResumedAtTheCommittedSize) {
+  Make();
+  auto writer = store_->Open({.total_bytes = 10, .sha256 = kDigitsSha256});
+  ASSERT_TRUE((*writer)->Append("0123").ok());
+  const std::string id = (*writer)->state().upload_id;
+  const absl::Status early = (*writer)->Finish().status();
+  EXPECT_EQ(GetReason(early), "UPLOAD_INCOMPLETE");
+  EXPECT_EQ(GetMetadata(early, "committed_bytes"), "4");
+  EXPECT_EQ(store_->OpenSource(id).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(store_->Open({.upload_id = id, .offset = 4}).status().code(), absl::StatusCode::kAborted);
+  writer->reset();
+
+  EXPECT_EQ(store_->Query(id)->committed_bytes, 4);
+  for (const int64_t offset : {0, 3, 5}) {
+    const absl::Status status = store_->Open({.upload_id = id, .offset = offset}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(GetReason(status), "UPLOAD_OFFSET_MISMATCH");
+    EXPECT_EQ(GetMetadata(status, "committed_bytes"), "4");
+  }
+  EXPECT_EQ(GetMetadata(store_->Open({.upload_id = id, .total_bytes = 11, .offset = 4}).status(), "field"),
+            "open.total_bytes");
+  EXPECT_EQ(GetMetadata(store_->Open({.upload_id = id, .sha256 = std::string(64, '0'), .offset = 4}).status(), "field"),
+            "open.sha256");
+  auto state = Upload({.upload_id = id, .offset = 4}, "456789");
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_TRUE(state->complete);
+  // The answer to the last call was lost: the client resumes at the end and finishes again.
+  state = Upload({.upload_id = id, .offset = 10}, "");
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(Upload({.upload_id = id, .offset = 10}, "x").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(UploadStoreTest, BadRequestsAreRefused) {
+  options_.max_upload_bytes = 100;
+  Make();
+  EXPECT_EQ(GetMetadata(store_->Open({.sha256 = "abc"}).status(), "field"), "open.sha256");
+  EXPECT_EQ(GetMetadata(store_->Open({.total_bytes = -1}).status(), "field"), "open.total_bytes");
+  EXPECT_EQ(GetReason(store_->Open({.offset = 1}).status()), "UPLOAD_OFFSET_MISMATCH");
+  EXPECT_EQ(GetReason(store_->Open({.total_bytes = 101}).status()), "SOURCE_TOO_LARGE");
+  EXPECT_EQ(store_->Open({.upload_id = "../../etc/passwd"}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->Query(std::string(32, 'a')).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(GetReason(Upload({}, "").status()), "SOURCE_EMPTY");
+  EXPECT_EQ(GetReason(Upload({}, std::string(101, 'x')).status()), "SOURCE_TOO_LARGE");
+  EXPECT_EQ(Upload({.total_bytes = 3}, "1234").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(UploadStoreTest, QuotaCountsWhatIsAnnouncedAndWhatIsThere) {
+  options_.quota_bytes = 10 * kMinCharge;
+  Make();
+  auto announced = store_->Open({.total_bytes = 8 * kMinCharge});
+  ASSERT_TRUE(announced.ok());
+  EXPECT_EQ(store_->used_bytes(), 8 * kMinCharge);
+  const absl::Status status = store_->Open({.total_bytes = 3 * kMinCharge}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetReason(status), "UPLOAD_QUOTA");
+  EXPECT_GT(GetRetryDelay(status), absl::ZeroDuration());
+  auto unknown = store_->Open({});
+  ASSERT_TRUE(unknown.ok());
+  EXPECT_TRUE((*unknown)->Append(std::string(2 * kMinCharge, 'x')).ok());
+  EXPECT_EQ((*unknown)->Append("x").code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ((*unknown)->state().committed_bytes, 2 * kMinCharge);
+  EXPECT_EQ(store_->used_bytes(), 10 * kMinCharge);
+  // Empty uploads count too.
+  EXPECT_EQ(store_->Open({}).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(UploadStoreTest, ExpiredUploadsMakeRoom) {
+  options_.quota_bytes = 2 * kMinCharge;
+  Make();
+  auto first = Upload({}, "0123456789");
+  ASSERT_TRUE(first.ok());
+  ASSERT_TRUE(Upload({}, "0123456789").ok());
+  EXPECT_EQ(Upload({}, "0123456789").status().code(), absl::StatusCode::kResourceExhausted);
+  now_ += absl::Minutes(59);
+  EXPECT_EQ(store_->RemoveExpired(), 0);
+  { auto used = store_->OpenSource(first->upload_id); }
+  now_ += absl::Minutes(1);
+  EXPECT_TRUE(Upload({}, "0123456789").ok());
+  EXPECT_TRUE(store_->Query(first->upload_id).ok());
+  now_ += absl::Hours(2);
+  EXPECT_EQ(store_->Query(first->upload_id).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->OpenSource(first->upload_id).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->RemoveExpired(), 2);
+  EXPECT_EQ(store_->used_bytes(), 0);
+  EXPECT_TRUE(fs::is_empty(store_->directory()));
+}
+
+TEST_F(UploadStoreTest, UploadsInUseDoNotExpire) {
+  Make();
+  auto state = Upload({}, "0123456789");
+  auto source = store_->OpenSource(state->upload_id);
+  auto writer = store_->Open({});
+  now_ += absl::Hours(10);
+  EXPECT_EQ(store_->RemoveExpired(), 0);
+  EXPECT_TRUE((*writer)->Append("x").ok());
+  uint8_t bytes[10];
+  EXPECT_EQ(*(*source)->ReadAt(0, bytes, CancelToken()), 10u);
+  source->reset();
+  writer->reset();
+  // The end of the use starts the time anew.
+  EXPECT_EQ(store_->RemoveExpired(), 0);
+  now_ += absl::Hours(1);
+  EXPECT_EQ(store_->RemoveExpired(), 2);
+}
+
+TEST_F(UploadStoreTest, SweeperRemovesInTheBackground) {
+  options_.sweep_interval = absl::Milliseconds(5);
+  std::atomic<int64_t> offset_hours = 0;
+  options_.clock = [&, start = absl::Now()] { return start + absl::Hours(offset_hours.load()); };
+  Make();
+  ASSERT_TRUE(Upload({}, "0123456789").ok());
+  offset_hours = 2;
+  while (store_->count() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  store_.reset();
+}
+
+TEST_F(UploadStoreTest, FolderOfOurOwnIsRemovedAtTheEnd) {
+  Make();
+  const std::string directory = store_->directory();
+  ASSERT_TRUE(Upload({}, "0123456789").ok());
+  EXPECT_EQ(fs::status(directory).permissions(), fs::perms::owner_all);
+  store_.reset();
+  EXPECT_FALSE(fs::exists(directory));
+}
+
+TEST_F(UploadStoreTest, NamedFolderKeepsUploadsOverARestart) {
+  std::string pattern = (fs::temp_directory_path() / "upload_store_test.XXXXXX").string();
+  options_.directory = mkdtemp(pattern.data());
+  Make();
+  EXPECT_EQ(UploadStore::Create(options_).status().code(), absl::StatusCode::kFailedPrecondition);
+  auto whole = Upload({}, "0123456789");
+  auto writer = store_->Open({.total_bytes = 10, .sha256 = kDigitsSha256});
+  ASSERT_TRUE((*writer)->Append("0123").ok());
+  const std::string id = (*writer)->state().upload_id;
+  writer->reset();
+  Make();
+  EXPECT_EQ(store_->count(), 2);
+  EXPECT_TRUE(store_->OpenSource(whole->upload_id).ok());
+  EXPECT_EQ(store_->Query(id)->committed_bytes, 4);
+  EXPECT_EQ(GetReason(Upload({.upload_id = id, .offset = 4}, "45678x").status()), "UPLOAD_HASH_MISMATCH");
+  now_ += absl::Hours(2);
+  Make();
+  EXPECT_EQ(store_->count(), 0);
+  store_.reset();
+  EXPECT_TRUE(fs::is_empty(options_.directory));
+  fs::remove_all(options_.directory);
+}
+
+TEST_F(UploadStoreTest, IdsCannotBeGuessed) {
+  Make();
+  std::set<std::string> ids;
+  for (int i = 0; i < 100; ++i) {
+    const std::string id = (*store_->Open({}))->state().upload_id;
+    EXPECT_EQ(id.size(), 32u);
+    ids.insert(id);
+  }
+  EXPECT_EQ(ids.size(), 100u);
+}
+
+}  // namespace
+}  // namespace reelsight::orchestrator

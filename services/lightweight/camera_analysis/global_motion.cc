@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/lightweight/camera_analysis/global_motion.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "opencv2/imgproc.hpp"
+#include "opencv2/video/tracking.hpp"
+#include "shared/base/status.h"
+
+namespace reelsight::camera_analysis {
+namespace {
+
+// Corners: the picture is cut into cells, about this many along its longer side, and each gives its best few. So a
+// strongly textured object gets no more points than its area is due.
+constexpr int kCellsAlong = 12;
+constexpr int kCornersPerCell = 3;
+constexpr int kCornerDistancePx = 5;
+constexpr int kMarginPx = 5;
+// Weakest corner taken, as a share of the strongest and absolutely (in cv::cornerMinEigenVal's units).
+constexpr float kCornerQuality = 0.002f;
+constexpr float kCornerMinimum = 2e-5f;
+
+// For a picture of 320 pixels; smaller for smaller ones.
+constexpr int kWindowPx = 15;
+constexpr int kSmallestWindowPx = 9;
+constexpr int kPyramidLevels = 3;
+constexpr int kMaxIterations = 30;
+constexpr double kIterationStopPx = 0.003;
+
+constexpr int kMinPoints = 8;
+constexpr double kMinInlierWeight = 0.25;
+// A sharp fit that so much of the weight follows is taken.
+constexpr double kEnoughWeight = 0.35;
+// Bounds of the area that a point stands for, as multiples of the mean: one bad point must not decide.
+constexpr double kLeastArea = 0.25;
+constexpr double kMostArea = 4;
+constexpr double kCenterWeight = 0.2;
+constexpr int kHypotheses = 160;
+// Residuals of this size are noise of the tracker; larger ones are allowed in proportion to the motion, because real
+// lenses and depth bend it.
+constexpr double kNoisePx = 0.1;
+constexpr double kBend = 0.03;
+
+// to - center = [a -b; b a] (from - center) + (x, y).
+struct Similarity {
+  double a = 1, b = 0, x = 0, y = 0;
+};
+
+struct Centered {
+  double x, y, to_x, to_y, weight;
+};
+
+double SquaredResidual(const Similarity& motion, const Centered& point) {
+  const double x = motion.a * point.x - motion.b * point.y + motion.x - point.to_x;
+  const double y = motion.b * point.x + motion.a * point.y + motion.y - point.to_y;
+  return x * x + y * y;
+}
+
+// Weighted least squares; nullopt if the points lie on one spot.
+std::optional<Similarity> Fit(const std::vector<Centered>& points, const std::vector<double>& weights) {
+  double total = 0, x = 0, y = 0, to_x = 0, to_y = 0;
+  for (size_t i = 0; i < points.size(); ++i) {
+    total += weights[i];
+    x += weights[i] * points[i].x;
+    y += weights[i] * points[i].y;
+    to_x += weights[i] * points[i].to_x;
+    to_y += weights[i] * points[i].to_y;
+  }
+  if (total <= 0) return std::nullopt;
+  x /= total;
+  y /= total;
+  to_x /= total;
+  to_y /= total;
+  double spread = 0, dot = 0, cross = 0;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const double px = points[i].x - x, py = points[i].y - y, qx = points[i].to_x - to_x, qy = points[i].to_y - to_y;
+    spread += weights[i] * (px * px + py * py);
+    dot += weights[i] * (px * qx + py * qy);
+    cross += weights[i] * (px * qy - py * qx);
+  }
+  if (spread <= 1e-9 * total) return std::nullopt;
+  Similarity motion{.a = dot / spread, .b = cross / spread};
+  motion.x = to_x - motion.a * x + motion.b * y;
+  motion.y = to_y - motion.b * x - motion.a * y;
+  return motion;
+}
+
+// Sum of Geman and McClure's bounded loss.
+double Loss(const Similarity& motion, const std::vector<Centered>& points, double scale_px) {
+  const double square = scale_px * scale_px;
+  double loss = 0;
+  for (const Centered& point : points) {
+    const double residual = SquaredResidual(motion, point);
+    loss += point.weight * residual / (residual + square);
+  }
+  return loss;
+}
+
+// The same in every run and on every machine.
+class Sequence {
+ public:
+  // In [0, 1).
+  double Next() {
+    state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
+    return static_cast<double>(state_ >> 11) * 0x1.0p-53;
+  }
+
+ private:
+  uint64_t state_ = 0x9e3779b97f4a7c15ULL;
+};
+
+// Best of many motions, each given by two points or by one point's shift alone.
+Similarity Search(const std::vector<Centered>& points, double scale_px) {
+  Similarity best;
+  double best_loss = Loss(best, points, scale_px);
+  // Points are drawn by their weights.
+  std::vector<double> sums(points.size());
+  double total = 0;
+  for (size_t i = 0; i < points.size(); ++i) sums[i] = total += points[i].weight;
+  Sequence sequence;
+  const auto draw = [&]() -> const Centered& {
+    const auto found = std::upper_bound(sums.begin(), sums.end(), sequence.Next() * total);
+    return points[std::min(static_cast<size_t>(found - sums.begin()), points.size() - 1)];
+  };
+  const auto consider = [&](const Similarity& motion) {
+    const double loss = Loss(motion, points, scale_px);
+    if (loss >= best_loss) return;
+    best = motion;
+    best_loss = loss;
+  };
+  for (int i = 0; i < kHypotheses; ++i) {
+    const Centered& one = draw();
+    const Centered& two = draw();
+    consider({.x = one.to_x - one.x, .y = one.to_y - one.y});
+    const double x = two.x - one.x, y = two.y - one.y, square = x * x + y * y;
+    if (square < 400) continue;
+    const double to_x = two.to_x - one.to_x, to_y = two.to_y - one.to_y;
+    Similarity motion{.a = (x * to_x + y * to_y) / square, .b = (x * to_y - y * to_x) / square};
+    // A picture that doubles or turns upside down between two frames is a wrong pair of points.
+    if (std::hypot(motion.a - 1, motion.b) > 0.5) continue;
+    motion.x = one.to_x - motion.a * one.x + motion.b * one.y;
+    motion.y = one.to_y - motion.b * one.x - motion.a * one.y;
+    consider(motion);
+  }
+  return best;
+}
+
+// Root mean square of the motion over the points.
+double MotionPx(const Similarity& motion, const std::vector<Centered>& points) {
+  double sum = 0;
+  for (const Centered& point : points) {
+    sum += SquaredResidual(motion, {point.x, point.y, point.x, point.y, 1});
+  }
+  return std::sqrt(sum / static_cast<double>(points.size()));
+}
+
+struct Refined {
+  Similarity motion;
+  // Shares of the points that follow the motion: by weight and by number.
+  double inlier_weight = 0;
+  double inlier_share = 0;
+};
+
+// Reweighted least squares while the scale of the loss shrinks to `last_scale_px`.
+Refined Refine(Similarity motion, const std::vector<Centered>& points, double first_scale_px, double last_scale_px) {
+  std::vector<double> weights(points.size());
+  for (double scale_px = first_scale_px;; scale_px = std::max(last_scale_px, scale_px / 2)) {
+    const double square = scale_px * scale_px;
+    for (int round = 0; round < 6; ++round) {
+      for (size_t i = 0; i < points.size(); ++i) {
+        const double part = square / (square + SquaredResidual(motion, points[i]));
+        weights[i] = points[i].weight * part * part;
+      }
+      const std::optional<Similarity> fitted = Fit(points, weights);
+      if (!fitted.has_value()) return {};
+      motion = *fitted;
+    }
+    if (scale_px <= last_scale_px) break;
+  }
+  const double limit = 9 * last_scale_px * last_scale_px;
+  Refined result{.motion = motion};
+  double total = 0;
+  for (const Centered& point : points) {
+    total += point.weight;
+    if (SquaredResidual(motion, point) >= limit) continue;
+    result.inlier_weight += point.weight;
+    result.inlier_share += 1 / static_cast<double>(points.size());
+  }
+  result.inlier_weight /= total;
+  result.inlier_share = std::min(result.inlier_share, 1.0);
+  return result;
+}
+
+std::vector<cv::Point2f> FindCorners(const cv::Mat& picture) {
+  cv::Mat strength;
+  cv::cornerMinEigenVal(picture, strength, 3, 3);
+  const cv::Rect inner(kMarginPx, kMarginPx, picture.cols - 2 * kMarginPx, picture.rows - 2 * kMarginPx);
+  std::vector<cv::Point2f> corners;
+  if (inner.width < kMinPoints || inner.height < kMinPoints) return corners;
+  double strongest = 0;
+  cv::minMaxLoc(strength(inner), nullptr, &strongest);
+  const float weakest = std::max(kCornerMinimum, kCornerQuality * static_cast<float>(strongest));
+  const int cell = std::max({kCornerDistancePx, (std::max(inner.width, inner.height) + kCellsAlong - 1) / kCellsAlong});
+  std::vector<std::pair<float, cv::Point>> candidates;
+  for (int top = inner.y; top < inner.br().y; top += cell) {
+    for (int left = inner.x; left < inner.br().x; left += cell) {
+      candidates.clear();
+      for (int y = top; y < std::min(top + cell, inner.br().y); ++y) {
+        const float* above = strength.ptr<float>(y - 1);
+        const float* row = strength.ptr<float>(y);
+        const float* below = strength.ptr<float>(y + 1);
+        for (int x = left; x < std::min(left + cell, inner.br().x); ++x) {
+          const float value = row[x];
+          if (value < weakest || value < row[x - 1] || value <= row[x + 1] || value < above[x] || value <= below[x]) {
+            continue;
+          }
+          candidates.emplace_back(value, cv::Point(x, y));
+        }
+      }
+      std::sort(candidates.begin(), candidates.end(), [](const auto& one, const auto& two) {
+        if (one.first != two.first) return one.first > two.first;
+        return one.second.y != two.second.y ? one.second.y < two.second.y : one.second.x < two.second.x;
+      });
+      const size_t first = corners.size();
+      for (const auto& [value, point] : candidates) {
+        if (corners.size() - first == kCornersPerCell) break;
+        const bool close = std::any_of(corners.begin() + static_cast<ptrdiff_t>(first), corners.end(),
+                                       [&point = point](const cv::Point2f& other) {
+                                         return std::abs(other.x - static_cast<float>(point.x)) < kCornerDistancePx &&
+                                                std::abs(other.y - static_cast<float>(point.y)) < kCornerDistancePx;
+                                       });
+        if (!close) corners.emplace_back(static_cast<float>(point.x), static_cast<float>(point.y));
+      }
+    }
+  }
+  return corners;
+}
+
+// A copy of `picture`, smoothed a little: less noise, and less of the error that linear interpolation makes.
+cv::Mat Smooth(const analysis::Image& picture) {
+  const cv::Mat wrapped(picture.height_px(), picture.width_px(), CV_8UC1, const_cast<uint8_t*>(picture.plane(0)),
+                        static_cast<size_t>(picture.stride_bytes(0)));
+  cv::Mat smooth;
+  cv::GaussianBlur(wrapped, smooth, cv::Size(3, 3), 0.8);
+  return smooth;
+}
+
+// Gives `later` the brightness and contrast of `earlier` where a fade or a flash changed them.
+void MatchExposure(const cv::Mat& earlier, cv::Mat& later) {
+  cv::Scalar mean1, mean2, deviation1, deviation2;
+  cv::meanStdDev(earlier, mean1, deviation1);
+  cv::meanStdDev(later, mean2, deviation2);
+  if (std::abs(mean1[0] - mean2[0]) < 2 || deviation2[0] < 2) return;
+  const double gain = deviation1[0] / deviation2[0];
+  later.convertTo(later, CV_8U, gain, mean1[0] - gain * mean2[0]);
+}
+
+}  // namespace
+
+void WeighByArea(std::vector<TrackedPoint>& points, int width_px, int height_px) {
+  if (points.empty()) return;
+  // Each block of the picture belongs to the points nearest to it.
+  const int block_px = std::max(4, std::max(width_px, height_px) / 20);
+  constexpr size_t kNearest = 3;
+  for (TrackedPoint& point : points) point.weight = 0;
+  std::vector<std::pair<double, size_t>> distances(points.size());
+  const size_t nearest = std::min(kNearest, points.size());
+  double total = 0;
+  for (int y = block_px / 2; y < height_px; y += block_px) {
+    for (int x = block_px / 2; x < width_px; x += block_px) {
+      for (size_t i = 0; i < points.size(); ++i) {
+        const double dx = points[i].x_px - x, dy = points[i].y_px - y;
+        distances[i] = {dx * dx + dy * dy, i};
+      }
+      std::partial_sort(distances.begin(), distances.begin() + static_cast<ptrdiff_t>(nearest), distances.end());
+      for (size_t i = 0; i < nearest; ++i) points[distances[i].second].weight += 1;
+      total += static_cast<double>(nearest);
+    }
+  }
+  const double mean = std::max(total, 1.0) / static_cast<double>(points.size());
+  for (TrackedPoint& point : points) {
+    // In the corners 1, at the centre kCenterWeight.
+    const double x = 2 * point.x_px / width_px - 1, y = 2 * point.y_px / height_px - 1;
+    const double place = kCenterWeight + (1 - kCenterWeight) * (x * x + y * y) / 2;
+    point.weight = place * std::clamp(point.weight / mean, kLeastArea, kMostArea);
+  }
+}
+
+GlobalMotion FitMotion(const std::vector<TrackedPoint>& points, double center_x_px, double center_y_px) {
+  GlobalMotion result;
+  result.points = static_cast<int>(points.size());
+  if (result.points < kMinPoints) return result;
+  std::vector<Centered> centered;
+  centered.reserve(points.size());
+  for (const TrackedPoint& point : points) {
+    centered.push_back({point.x_px - center_x_px, point.y_px - center_y_px, point.to_x_px - center_x_px,
+                        point.to_y_px - center_y_px, point.weight});
+  }
+  // First a sharp fit; where too few points follow it (depth, rolling shutter, blur), a coarser one.
+  Refined best;
+  for (const double coarseness : {1.0, 4.0, 16.0}) {
+    const double search_px = 0.4 * coarseness;
+    const Similarity found = Search(centered, search_px);
+    const double last_px = std::max(kNoisePx * coarseness, kBend * MotionPx(found, centered));
+    best = Refine(found, centered, std::max(search_px, last_px), last_px);
+    if (best.inlier_weight >= kEnoughWeight) break;
+  }
+  if (best.inlier_weight < kMinInlierWeight) return result;
+  result.shift_x_px = best.motion.x;
+  result.shift_y_px = best.motion.y;
+  result.log_scale = std::log(std::hypot(best.motion.a, best.motion.b));
+  result.turn_radians = std::atan2(best.motion.b, best.motion.a);
+  result.inlier_share = best.inlier_share;
+  return result;
+}
+
+absl::StatusOr<GlobalMotion> EstimateMotion(const analysis::Image& earlier, const analysis::Image& later) {
+  if (earlier.format() != analysis::PixelFormat::kGray8 || later.format() != analysis::PixelFormat::kGray8 ||
+      earlier.size() != later.size()) {
+    return InvalidArgument(Reason::kBadFrame,
+                           "camera_analysis needs GRAY8 pictures of one size; send what Describe asks for");
+  }
+  const cv::Mat from = Smooth(earlier);
+  const std::vector<cv::Point2f> corners = FindCorners(from);
+  GlobalMotion result;
+  result.points = static_cast<int>(corners.size());
+  if (result.points < kMinPoints) return result;
+  if (std::memcmp(earlier.plane(0), later.plane(0), earlier.bytes().size()) == 0) {
+    result.repeated = true;
+    result.inlier_share = 1;
+    return result;
+  }
+  cv::Mat to = Smooth(later);
+  MatchExposure(from, to);
+  std::vector<cv::Point2f> tracked;
+  std::vector<uint8_t> found;
+  std::vector<float> errors;
+  const int window_px = std::clamp(std::max(from.cols, from.rows) / 20, kSmallestWindowPx, kWindowPx);
+  cv::calcOpticalFlowPyrLK(
+      from, to, corners, tracked, found, errors, cv::Size(window_px, window_px), kPyramidLevels,
+      cv::TermCriteria(cv::TermCriteria::COUNT + cv::TermCriteria::EPS, kMaxIterations, kIterationStopPx));
+  std::vector<TrackedPoint> points;
+  for (size_t i = 0; i < corners.size(); ++i) {
+    const bool inside = tracked[i].x >= 0 && tracked[i].y >= 0 && tracked[i].x < static_cast<float>(to.cols) &&
+                        tracked[i].y < static_cast<float>(to.rows);
+    if (found[i] == 0 || !inside) continue;
+    points.push_back({corners[i].x, corners[i].y, tracked[i].x, tracked[i].y});
+  }
+  WeighByArea(points, from.cols, from.rows);
+  return FitMotion(points, (from.cols - 1) / 2.0, (from.rows - 1) / 2.0);
+}
+
+}  // namespace reelsight::camera_analysis

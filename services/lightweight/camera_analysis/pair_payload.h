@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What AnalyzeFrames hands to Summarize for one sampled frame: the motion between it and the frame before it, and a
+// small picture of it, by which Summarize measures the motion from one sampled frame to the next.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/lightweight/camera_analysis/global_motion.h"
+#include "shared/analysis/image.h"
+
+namespace reelsight::camera_analysis {
+
+// Longest side of the small picture.
+inline constexpr int kThumbnailSidePx = 80;
+
+struct PairPayload {
+  // False: the frame came without the one before it, as the first of a video does; the rest is then unset.
+  bool has_pair = false;
+  // Presentation time of the frame before.
+  absl::Duration earlier_offset;
+  // Size of the pictures.
+  int width_px = 0;
+  int height_px = 0;
+  GlobalMotion motion;
+  // GRAY8, never null; set also without a pair.
+  std::shared_ptr<const analysis::Image> thumbnail;
+};
+
+// `picture` made small by averaging; never enlarged. INVALID_ARGUMENT, BAD_FRAME, if it is not GRAY8.
+absl::StatusOr<std::shared_ptr<const analysis::Image>> MakeThumbnail(const analysis::Image& picture);
+
+std::string EncodePair(const PairPayload& pair);
+// INVALID_ARGUMENT, BAD_FRAME, if `payload` is not what EncodePair makes.
+absl::StatusOr<PairPayload> DecodePair(std::string_view payload);
+
+}  // namespace reelsight::camera_analysis

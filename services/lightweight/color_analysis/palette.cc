@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/lightweight/color_analysis/palette.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <random>
+
+namespace reelsight::color_analysis {
+namespace {
+
+constexpr int kStarts = 8;
+constexpr int kMaxRounds = 60;
+constexpr uint64_t kSeed = 20240607;
+
+struct Clustering {
+  std::vector<PaletteColor> clusters;
+  // Weighted sum of squared distances.
+  double inertia = std::numeric_limits<double>::max();
+};
+
+// Uniform in [0, 1); std::uniform_real_distribution may differ between libraries.
+double NextUniform(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1.0p-53; }
+
+// k-means++ (Arthur, Vassilvitskii 2007). Fewer than `count` centers if there are fewer distinct cells.
+std::vector<Lab> ChooseCenters(std::span<const ColorCell> cells, int count, std::mt19937_64& random) {
+  std::vector<Lab> centers;
+  std::vector<double> weights(cells.size());
+  for (size_t i = 0; i < cells.size(); ++i) weights[i] = static_cast<double>(cells[i].count);
+  std::vector<float> nearest(cells.size(), std::numeric_limits<float>::max());
+  while (static_cast<int>(centers.size()) < count) {
+    double total = 0;
+    for (const double weight : weights) total += weight;
+    if (total <= 0) break;
+    double left = NextUniform(random) * total;
+    size_t chosen = cells.size();
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (weights[i] <= 0) continue;
+      chosen = i;
+      left -= weights[i];
+      if (left < 0) break;
+    }
+    centers.push_back(cells[chosen].mean);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      nearest[i] = std::min(nearest[i], SquaredDistance(cells[i].mean, centers.back()));
+      weights[i] = static_cast<double>(cells[i].count) * nearest[i];
+    }
+  }
+  return centers;
+}
+
+Clustering Cluster(std::span<const ColorCell> cells, std::vector<Lab> centers) {
+  struct Sum {
+    double weight = 0, lightness = 0, a = 0, b = 0;
+  };
+  std::vector<uint8_t> owner(cells.size(), 0);
+  Clustering result;
+  std::vector<Sum> sums;
+  for (int round = 0; round < kMaxRounds; ++round) {
+    bool changed = round == 0;
+    sums.assign(centers.size(), Sum());
+    double inertia = 0;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      uint8_t best = 0;
+      float best_distance = SquaredDistance(cells[i].mean, centers[0]);
+      for (size_t j = 1; j < centers.size(); ++j) {
+        const float distance = SquaredDistance(cells[i].mean, centers[j]);
+        if (distance < best_distance) {
+          best = static_cast<uint8_t>(j);
+          best_distance = distance;
+        }
+      }
+      changed |= owner[i] != best;
+      owner[i] = best;
+      const auto weight = static_cast<double>(cells[i].count);
+      Sum& sum = sums[best];
+      sum.weight += weight;
+      sum.lightness += weight * cells[i].mean.lightness;
+      sum.a += weight * cells[i].mean.a;
+      sum.b += weight * cells[i].mean.b;
+      inertia += weight * best_distance;
+    }
+    result.inertia = inertia;
+    for (size_t j = 0; j < centers.size(); ++j) {
+      if (sums[j].weight <= 0) continue;
+      centers[j] = {static_cast<float>(sums[j].lightness / sums[j].weight),
+                    static_cast<float>(sums[j].a / sums[j].weight), static_cast<float>(sums[j].b / sums[j].weight)};
+    }
+    if (!changed) break;
+  }
+  for (size_t j = 0; j < centers.size(); ++j) {
+    if (sums[j].weight > 0) result.clusters.push_back({.mean = centers[j], .share = sums[j].weight});
+  }
+  return result;
+}
+
+// Joins the nearest two until all are at least `delta_e` apart.
+void MergeNear(std::vector<PaletteColor>& colors, float delta_e) {
+  while (colors.size() > 1) {
+    size_t first = 0, second = 0;
+    float nearest = delta_e;
+    for (size_t i = 0; i < colors.size(); ++i) {
+      for (size_t j = i + 1; j < colors.size(); ++j) {
+        const float distance = DeltaE2000(colors[i].mean, colors[j].mean);
+        if (distance < nearest) {
+          nearest = distance;
+          first = i;
+          second = j;
+        }
+      }
+    }
+    if (first == second) return;
+    PaletteColor& kept = colors[first];
+    const PaletteColor& gone = colors[second];
+    const auto part = static_cast<float>(gone.share / (kept.share + gone.share));
+    kept.mean.lightness += part * (gone.mean.lightness - kept.mean.lightness);
+    kept.mean.a += part * (gone.mean.a - kept.mean.a);
+    kept.mean.b += part * (gone.mean.b - kept.mean.b);
+    kept.share += gone.share;
+    colors.erase(colors.begin() + static_cast<ptrdiff_t>(second));
+  }
+}
+
+}  // namespace
+
+std::vector<PaletteColor> FindPalette(std::span<const ColorCell> cells, const PaletteOptions& options) {
+  if (cells.empty()) return {};
+  double total = 0;
+  for (const ColorCell& cell : cells) total += static_cast<double>(cell.count);
+  std::mt19937_64 random(kSeed);
+  Clustering best;
+  for (int start = 0; start < kStarts; ++start) {
+    Clustering clustering = Cluster(cells, ChooseCenters(cells, options.max_colors, random));
+    if (clustering.inertia < best.inertia) best = std::move(clustering);
+  }
+  std::vector<PaletteColor> colors = std::move(best.clusters);
+  MergeNear(colors, options.merge_delta_e);
+  for (PaletteColor& color : colors) color.share /= total;
+  std::stable_sort(colors.begin(), colors.end(),
+                   [](const PaletteColor& left, const PaletteColor& right) { return left.share > right.share; });
+  while (colors.size() > 1 && colors.back().share < options.min_share) colors.pop_back();
+  return colors;
+}
+
+}  // namespace reelsight::color_analysis

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/lightweight/cut_analysis/frame_matcher.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <utility>
+
+namespace reelsight::cut_analysis {
+namespace {
+
+// Side of a block in cells, and how far it is looked for.
+constexpr int kBlock = 4;
+constexpr int kReach = 2;
+// A block whose best place differs by more levels than this is not explained.
+constexpr float kUnexplained = 10.0F;
+
+bool SameGrid(const FrameFeatures& a, const FrameFeatures& b) {
+  return a.grid_width == b.grid_width && a.grid_height == b.grid_height;
+}
+
+int MeanAbsolute(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
+  int sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += std::abs(a[i] - b[i]);
+  return sum;
+}
+
+template <size_t kBins>
+float L1(const std::array<uint8_t, kBins>& a, const std::array<uint8_t, kBins>& b) {
+  // Smoothed by (1 2 1), scaled by 4.
+  const auto smooth = [](const std::array<uint8_t, kBins>& h, size_t i) {
+    return (i > 0 ? h[i - 1] : h[i]) + 2 * h[i] + (i + 1 < kBins ? h[i + 1] : h[i]);
+  };
+  int sum = 0, total = 0;
+  for (size_t i = 0; i < kBins; ++i) {
+    const int left = smooth(a, i), right = smooth(b, i);
+    sum += std::abs(left - right);
+    total += left + right;
+  }
+  return total == 0 ? 0.0F : static_cast<float>(sum) / static_cast<float>(total);
+}
+
+// Luma with half the cells each way.
+struct Coarse {
+  int width = 0;
+  int height = 0;
+  std::vector<float> cells;
+};
+
+Coarse Halve(const FrameFeatures& features) {
+  Coarse out{features.grid_width / 2, features.grid_height / 2, {}};
+  out.cells.resize(static_cast<size_t>(out.width) * out.height);
+  for (int y = 0; y < out.height; ++y) {
+    const uint8_t* const row = &features.luma[static_cast<size_t>(2 * y) * features.grid_width];
+    for (int x = 0; x < out.width; ++x) {
+      const uint8_t* const cell = row + 2 * x;
+      out.cells[y * out.width + x] =
+          0.25F * static_cast<float>(cell[0] + cell[1] + cell[features.grid_width] + cell[features.grid_width + 1]);
+    }
+  }
+  return out;
+}
+
+Coarse Full(const FrameFeatures& features) {
+  Coarse out{features.grid_width, features.grid_height, {}};
+  out.cells.assign(features.luma.begin(), features.luma.end());
+  return out;
+}
+
+struct Shift {
+  int dx = 0;
+  int dy = 0;
+  float correlation = -2;
+};
+
+// Correlation of b(x, y) with a(x + dx, y + dy) where they overlap.
+float CorrelationAt(const Coarse& a, const Coarse& b, int dx, int dy) {
+  const int x0 = std::max(0, -dx), x1 = std::min(b.width, a.width - dx);
+  const int y0 = std::max(0, -dy), y1 = std::min(b.height, a.height - dy);
+  float sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
+  for (int y = y0; y < y1; ++y) {
+    const float* const pa = &a.cells[(y + dy) * a.width + dx];
+    const float* const pb = &b.cells[y * b.width];
+    for (int x = x0; x < x1; ++x) {
+      sa += pa[x];
+      sb += pb[x];
+      saa += pa[x] * pa[x];
+      sbb += pb[x] * pb[x];
+      sab += pa[x] * pb[x];
+    }
+  }
+  const float n = static_cast<float>((x1 - x0) * (y1 - y0));
+  // One level of noise keeps blank pictures from correlating by chance.
+  const float va = saa - sa * sa / n + n, vb = sbb - sb * sb / n + n;
+  const float overlap = n / static_cast<float>(a.width * a.height);
+  return (sab - sa * sb / n) / std::sqrt(va * vb) - 0.3F * (1 - overlap);
+}
+
+Shift BestShift(const FrameFeatures& a, const FrameFeatures& b) {
+  const Coarse coarse_a = Halve(a), coarse_b = Halve(b);
+  const int reach_x = coarse_a.width * 6 / 10, reach_y = coarse_a.height * 6 / 10;
+  Shift best;
+  for (int dy = -reach_y; dy <= reach_y; ++dy) {
+    for (int dx = -reach_x; dx <= reach_x; ++dx) {
+      // Beyond 60% of the picture gone, chance rules.
+      if ((coarse_a.width - std::abs(dx)) * (coarse_a.height - std::abs(dy)) * 10 <
+          4 * coarse_a.width * coarse_a.height) {
+        continue;
+      }
+      const float correlation = CorrelationAt(coarse_a, coarse_b, dx, dy);
+      if (correlation > best.correlation) best = {dx, dy, correlation};
+    }
+  }
+  const Coarse full_a = Full(a), full_b = Full(b);
+  Shift fine;
+  for (int dy = 2 * best.dy - 1; dy <= 2 * best.dy + 1; ++dy) {
+    for (int dx = 2 * best.dx - 1; dx <= 2 * best.dx + 1; ++dx) {
+      const float correlation = CorrelationAt(full_a, full_b, dx, dy);
+      if (correlation > fine.correlation) fine = {dx, dy, correlation};
+    }
+  }
+  fine.correlation = std::max(fine.correlation, best.correlation);
+  return fine;
+}
+
+// Mean difference of the block of `b` at (x, y) from `a` at (x + dx, y + dy); large if that is outside.
+float BlockDifference(const FrameFeatures& a, const FrameFeatures& b, int x, int y, int width, int height, int dx,
+                      int dy) {
+  if (x + dx < 0 || y + dy < 0 || x + dx + width > a.grid_width || y + dy + height > a.grid_height) return 1e9F;
+  int luma = 0, chroma = 0, chroma_count = 0;
+  for (int row = 0; row < height; ++row) {
+    const uint8_t* const pa = &a.luma[static_cast<size_t>(y + dy + row) * a.grid_width + x + dx];
+    const uint8_t* const pb = &b.luma[static_cast<size_t>(y + row) * b.grid_width + x];
+    for (int column = 0; column < width; ++column) luma += std::abs(pa[column] - pb[column]);
+  }
+  const int stride = a.grid_width / 2;
+  for (int row = 0; row < height; row += 2) {
+    for (int column = 0; column < width; column += 2) {
+      const size_t ia = static_cast<size_t>((y + dy + row) / 2) * stride + (x + dx + column) / 2;
+      const size_t ib = static_cast<size_t>((y + row) / 2) * stride + (x + column) / 2;
+      chroma += std::abs(a.u[ia] - b.u[ib]) + std::abs(a.v[ia] - b.v[ib]);
+      ++chroma_count;
+    }
+  }
+  return static_cast<float>(luma) / static_cast<float>(width * height) +
+         0.5F * static_cast<float>(chroma) / static_cast<float>(chroma_count);
+}
+
+}  // namespace
+
+float PlainDifference(const FrameFeatures& a, const FrameFeatures& b) {
+  if (!SameGrid(a, b)) return 255;
+  return static_cast<float>(MeanAbsolute(a.luma, b.luma)) / static_cast<float>(a.luma.size()) +
+         0.5F * static_cast<float>(MeanAbsolute(a.u, b.u) + MeanAbsolute(a.v, b.v)) / static_cast<float>(a.u.size());
+}
+
+float HistogramDistance(const FrameFeatures& a, const FrameFeatures& b) {
+  return 0.5F * L1(a.luma_histogram, b.luma_histogram) + 0.25F * L1(a.u_histogram, b.u_histogram) +
+         0.25F * L1(a.v_histogram, b.v_histogram);
+}
+
+Match CompareFrames(const FrameFeatures& a, const FrameFeatures& b) {
+  Match match;
+  if (!SameGrid(a, b)) return {.plain = 255, .residual = 255, .unexplained = 1, .correlation = 0, .histogram = 1};
+  match.plain = PlainDifference(a, b);
+  match.histogram = HistogramDistance(a, b);
+  const Shift shift = BestShift(a, b);
+  match.correlation = shift.correlation;
+  int blocks = 0, unexplained = 0;
+  float sum = 0;
+  for (int y = 0; y < b.grid_height; y += kBlock) {
+    for (int x = 0; x < b.grid_width; x += kBlock) {
+      const int width = std::min(kBlock, b.grid_width - x), height = std::min(kBlock, b.grid_height - y);
+      float best = 1e9F;
+      for (const auto& [cx, cy] : {std::pair{0, 0}, std::pair{shift.dx, shift.dy}}) {
+        for (int dy = cy - kReach; dy <= cy + kReach; ++dy) {
+          for (int dx = cx - kReach; dx <= cx + kReach; ++dx) {
+            best = std::min(best, BlockDifference(a, b, x, y, width, height, dx, dy));
+          }
+        }
+      }
+      sum += best;
+      ++blocks;
+      if (best > kUnexplained) ++unexplained;
+    }
+  }
+  match.residual = sum / static_cast<float>(blocks);
+  match.unexplained = static_cast<float>(unexplained) / static_cast<float>(blocks);
+  return match;
+}
+
+float Brightness(const FrameFeatures& features) {
+  int sum = 0;
+  for (const uint8_t cell : features.luma) sum += cell;
+  return static_cast<float>(sum) / static_cast<float>(features.luma.size());
+}
+
+float Contrast(const FrameFeatures& features) {
+  const float mean = Brightness(features);
+  float sum = 0;
+  for (const uint8_t cell : features.luma) sum += (static_cast<float>(cell) - mean) * (static_cast<float>(cell) - mean);
+  return std::sqrt(sum / static_cast<float>(features.luma.size()));
+}
+
+}  // namespace reelsight::cut_analysis

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/analysis/analyzer_host.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shared/testing/fake_analyzer.h"
+
+namespace reelsight::analysis {
+namespace {
+
+using testing::FakeAnalyzer;
+
+Batch MakeBatch(std::vector<int64_t> indexes) {
+  Batch batch;
+  batch.request_id = "r";
+  for (const int64_t index : indexes) {
+    batch.frames.push_back(
+        {index, absl::Milliseconds(40 * index), std::make_shared<Image>(PixelFormat::kGray8, ImageSize{4, 4})});
+  }
+  return batch;
+}
+
+std::unique_ptr<AnalyzerHost> MakeHost() {
+  std::vector<std::unique_ptr<Analyzer>> analyzers;
+  analyzers.push_back(std::make_unique<FakeAnalyzer>(FakeAnalyzer::Description("good", 0, 8)));
+  auto bad = std::make_unique<FakeAnalyzer>(FakeAnalyzer::Description("bad", 0, 8));
+  bad->OnFrames([](const BatchView&, const CancelToken&) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing, "no weights");
+  });
+  analyzers.push_back(std::move(bad));
+  return *AnalyzerHost::Create("fake", "1", std::move(analyzers), 1);
+}
+
+TEST(AnalyzerHostTest, AnswersTargetsInOrderAndLeavesContextOut) {
+  Batch batch = MakeBatch({4, 5, 6});
+  batch.work.push_back({.analyzer = "good", .options = {}, .target_indexes = {5, 6}, .context_indexes = {4}});
+  const auto response = MakeHost()->AnalyzeFrames(batch, CancelToken());
+  ASSERT_TRUE(response.ok()) << response.status();
+  ASSERT_EQ(response->results(0).results_size(), 2);
+  EXPECT_EQ(response->results(0).results(0).payload(), "5");
+  EXPECT_EQ(response->results(0).results(1).index(), 6);
+  EXPECT_EQ(FromProto(response->results(0).results(1).offset()), absl::Milliseconds(240));
+}
+
+TEST(AnalyzerHostTest, OneAnalyzersFailureIsDataAndTheOtherAnswers) {
+  Batch batch = MakeBatch({0});
+  batch.work.push_back({.analyzer = "bad", .options = {}, .target_indexes = {0}, .context_indexes = {}});
+  batch.work.push_back({.analyzer = "good", .options = {}, .target_indexes = {0}, .context_indexes = {}});
+  const auto response = MakeHost()->AnalyzeFrames(batch, CancelToken());
+  ASSERT_TRUE(response.ok()) << response.status();
+  const absl::Status failure = FromFailure(response->results(0).failure());
+  EXPECT_EQ(failure.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetReason(failure), "WEIGHTS_MISSING");
+  EXPECT_EQ(response->results(1).results_size(), 1);
+}
+
+TEST(AnalyzerHostTest, RefusesMalformedBatches) {
+  Batch unknown = MakeBatch({0});
+  unknown.work.push_back({.analyzer = "none", .options = {}, .target_indexes = {0}, .context_indexes = {}});
+  EXPECT_EQ(GetReason(MakeHost()->AnalyzeFrames(unknown, CancelToken()).status()), "UNKNOWN_ANALYZER");
+  Batch missing = MakeBatch({0});
+  missing.work.push_back({.analyzer = "good", .options = {}, .target_indexes = {7}, .context_indexes = {}});
+  EXPECT_EQ(GetReason(MakeHost()->AnalyzeFrames(missing, CancelToken()).status()), "BAD_FRAME");
+  EXPECT_EQ(GetReason(MakeHost()->AnalyzeFrames(MakeBatch({1, 0}), CancelToken()).status()), "BAD_FRAME");
+}
+
+TEST(DurationTest, RoundTripsNegativeAndSubMicrosecond) {
+  for (const absl::Duration d : {absl::Nanoseconds(33366667), absl::Seconds(-2) - absl::Nanoseconds(5)}) {
+    EXPECT_EQ(FromProto(ToProto(d)), d);
+  }
+}
+
+}  // namespace
+}  // namespace reelsight::analysis

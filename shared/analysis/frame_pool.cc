@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/analysis/frame_pool.h"
+
+#include <algorithm>
+
+namespace reelsight::analysis {
+namespace {
+
+// Longest time until a waiter notices a cancelled token.
+constexpr std::chrono::milliseconds kCancelPoll(20);
+
+}  // namespace
+
+std::shared_ptr<FramePool> FramePool::Create(int64_t budget_bytes) {
+  return std::shared_ptr<FramePool>(new FramePool(budget_bytes));
+}
+
+absl::StatusOr<std::shared_ptr<Image>> FramePool::Allocate(PixelFormat format, ImageSize size,
+                                                           const CancelToken& cancel) {
+  const int64_t bytes = ImageBytes(format, size);
+  {
+    MutexLock lock(mutex_);
+    while (!Fits(bytes)) {
+      // Asked without the lock, because a deadline that has passed runs the token's callbacks.
+      mutex_.Unlock();
+      const absl::Status status = cancel.status();
+      mutex_.Lock();
+      if (!status.ok()) return status;
+      if (!Fits(bytes)) freed_.WaitUntil(mutex_, CancelToken::Clock::now() + kCancelPoll);
+    }
+    Take(bytes);
+  }
+  return Make(format, size, bytes);
+}
+
+absl::StatusOr<std::shared_ptr<Image>> FramePool::TryAllocate(PixelFormat format, ImageSize size) {
+  const int64_t bytes = ImageBytes(format, size);
+  {
+    MutexLock lock(mutex_);
+    if (!Fits(bytes)) return absl::ResourceExhaustedError("frame budget spent");
+    Take(bytes);
+  }
+  return Make(format, size, bytes);
+}
+
+bool FramePool::Fits(int64_t bytes) const { return used_bytes_ == 0 || used_bytes_ + bytes <= budget_bytes_; }
+
+void FramePool::Take(int64_t bytes) {
+  used_bytes_ += bytes;
+  peak_bytes_ = std::max(peak_bytes_, used_bytes_);
+}
+
+std::shared_ptr<Image> FramePool::Make(PixelFormat format, ImageSize size, int64_t bytes) {
+  auto* image = new Image(format, size);
+  return std::shared_ptr<Image>(image, [pool = shared_from_this(), bytes](Image* dead) {
+    delete dead;
+    pool->Release(bytes);
+  });
+}
+
+void FramePool::Release(int64_t bytes) {
+  {
+    MutexLock lock(mutex_);
+    used_bytes_ -= bytes;
+  }
+  freed_.NotifyAll();
+}
+
+int64_t FramePool::used_bytes() const {
+  MutexLock lock(mutex_);
+  return used_bytes_;
+}
+
+int64_t FramePool::peak_bytes() const {
+  MutexLock lock(mutex_);
+  return peak_bytes_;
+}
+
+}  // namespace reelsight::analysis

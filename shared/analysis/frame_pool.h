@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Byte budget for pictures on their way from the decoder to the analyzers. What makes the pipeline bounded: when the
+// budget is spent, the decoder waits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "shared/analysis/image.h"
+#include "shared/base/cancel_token.h"
+#include "shared/base/mutex.h"
+
+namespace reelsight::analysis {
+
+// Thread-safe. Pictures may outlive the pool.
+class FramePool : public std::enable_shared_from_this<FramePool> {
+ public:
+  // `budget_bytes` > 0, for all pictures alive at once.
+  static std::shared_ptr<FramePool> Create(int64_t budget_bytes);
+
+  // Makes a picture of unset pixels. Blocks while the budget is spent. A picture larger than the whole budget is made
+  // when nothing else is alive. Returns the token's status if it is cancelled first. The budget is given back when the
+  // last reference goes.
+  absl::StatusOr<std::shared_ptr<Image>> Allocate(PixelFormat format, ImageSize size, const CancelToken& cancel);
+  // Like Allocate, but RESOURCE_EXHAUSTED at once where that would block. A caller that holds pictures of its own gives
+  // them on before it blocks; otherwise two of them can wait for each other for ever.
+  absl::StatusOr<std::shared_ptr<Image>> TryAllocate(PixelFormat format, ImageSize size);
+
+  int64_t budget_bytes() const { return budget_bytes_; }
+  int64_t used_bytes() const;
+  // Highest use so far.
+  int64_t peak_bytes() const;
+
+ private:
+  explicit FramePool(int64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+  bool Fits(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<Image> Make(PixelFormat format, ImageSize size, int64_t bytes);
+  void Release(int64_t bytes);
+
+  const int64_t budget_bytes_;
+  mutable Mutex mutex_;
+  CondVar freed_;
+  int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t peak_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace reelsight::analysis

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/analysis/image.h"
+
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "shared/base/status.h"
+
+namespace reelsight::analysis {
+namespace {
+
+TEST(SizeForTest, ScalesTheLongestSideKeepsTheAspectAndNeverEnlarges) {
+  const FrameSpec spec{.max_side_px = 160};
+  EXPECT_EQ(SizeFor(spec, {720, 1280}), (ImageSize{90, 160}));
+  EXPECT_EQ(SizeFor(spec, {1280, 720}), (ImageSize{160, 90}));
+  EXPECT_EQ(SizeFor(spec, {100, 50}), (ImageSize{100, 50}));
+  EXPECT_EQ(SizeFor(spec, {4000, 3}), (ImageSize{160, 2}));
+  EXPECT_EQ(SizeFor({.width_px = 48, .height_px = 27}, {10, 10}), (ImageSize{48, 27}));
+  EXPECT_EQ(SizeFor({}, {321, 123}), (ImageSize{321, 123}));
+}
+
+TEST(ImageTest, OddI420PlanesDoNotOverlap) {
+  Image image(PixelFormat::kI420, {5, 3});
+  EXPECT_EQ(image.bytes().size(), 5u * 3 + 2 * 3 * 2);
+  EXPECT_EQ(image.plane(1) - image.plane(0), 15);
+  EXPECT_EQ(image.plane(2) - image.plane(1), 6);
+  EXPECT_EQ(image.stride_bytes(1), 3);
+}
+
+TEST(ImageTest, WrapRefusesDataOfAnotherSize) {
+  const std::vector<uint8_t> data(3 * 4 * 4);
+  EXPECT_TRUE(Image::Wrap(PixelFormat::kRgb24, {4, 4}, data, nullptr).ok());
+  EXPECT_EQ(GetReason(Image::Wrap(PixelFormat::kRgb24, {4, 5}, data, nullptr).status()), "BAD_FRAME");
+  EXPECT_EQ(GetReason(Image::Wrap(PixelFormat::kGray8, {0, 48}, {}, nullptr).status()), "BAD_FRAME");
+  EXPECT_EQ(GetReason(Image::Wrap(PixelFormat::kGray8, {1 << 20, 1 << 20}, data, nullptr).status()), "BAD_FRAME");
+}
+
+}  // namespace
+}  // namespace reelsight::analysis

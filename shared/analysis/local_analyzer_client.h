@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AnalyzerClient for analyzers in this very process: no socket, no copy of a frame.
+#pragma once
+
+#include <memory>
+
+#include "shared/analysis/analyzer_client.h"
+#include "shared/analysis/analyzer_host.h"
+#include "shared/concurrency/fair_executor.h"
+
+namespace reelsight::analysis {
+
+class LocalAnalyzerClient final : public AnalyzerClient {
+ public:
+  // Borrows both; they must outlive the client and all its calls. Several clients may share an executor.
+  LocalAnalyzerClient(const AnalyzerHost& host, concurrency::FairExecutor& executor)
+      : host_(host), executor_(executor) {}
+
+  void Describe(const CancelToken& cancel, DescribeCallback done) override;
+  void AnalyzeFrames(std::shared_ptr<const Batch> batch, const CancelToken& cancel, BatchCallback done) override;
+  void Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request, const CancelToken& cancel,
+                 SummarizeCallback done) override;
+
+ private:
+  const AnalyzerHost& host_;
+  concurrency::FairExecutor& executor_;
+};
+
+}  // namespace reelsight::analysis

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one sticky stop signal of a request: cancelled by the caller, by its deadline, or by the server. Nobody clears
+// it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "shared/base/mutex.h"
+
+namespace reelsight {
+
+// A copyable reference to one shared state; copies are equal. Thread-safe.
+class CancelToken {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  CancelToken();
+
+  // Cancels with `why` (not OK). The first call wins; later ones do nothing. Runs the callbacks on this thread.
+  void Cancel(absl::Status why = absl::CancelledError("cancelled")) const;
+  // Sets the moment at which the token counts as cancelled by DEADLINE_EXCEEDED. An earlier one wins.
+  void SetDeadline(Clock::time_point deadline) const;
+
+  // OK, or why the token is cancelled. Checks the deadline. Cheap enough for every frame.
+  absl::Status status() const;
+  bool cancelled() const { return !status().ok(); }
+  // time_point::max() if there is none.
+  Clock::time_point deadline() const;
+
+  // Runs its function once when the token is cancelled (at once if it is already), unless destroyed first. The
+  // destructor waits for a run under way, unless it is called by that run, which may hold its last owner. Deadlines do
+  // not run callbacks by themselves: whoever waits, waits no longer than deadline().
+  class Callback {
+   public:
+    Callback(const CancelToken& token, std::function<void()> function);
+    ~Callback();
+    Callback(const Callback&) = delete;
+    Callback& operator=(const Callback&) = delete;
+
+   private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+  };
+
+ private:
+  friend class Callback;
+  struct Runnable;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace reelsight

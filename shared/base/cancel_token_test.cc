@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/base/cancel_token.h"
+
+#include <atomic>
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace reelsight {
+namespace {
+
+TEST(CancelTokenTest, FirstReasonWinsAndStays) {
+  CancelToken token;
+  EXPECT_FALSE(token.cancelled());
+  token.Cancel(absl::AbortedError("first"));
+  token.Cancel(absl::CancelledError("second"));
+  EXPECT_EQ(token.status().code(), absl::StatusCode::kAborted);
+}
+
+TEST(CancelTokenTest, CopiesShareTheState) {
+  CancelToken token;
+  CancelToken copy = token;
+  copy.Cancel();
+  EXPECT_TRUE(token.cancelled());
+}
+
+TEST(CancelTokenTest, PassedDeadlineCancels) {
+  CancelToken token;
+  token.SetDeadline(CancelToken::Clock::now() + std::chrono::hours(1));
+  EXPECT_FALSE(token.cancelled());
+  token.SetDeadline(CancelToken::Clock::now() - std::chrono::seconds(1));
+  EXPECT_EQ(token.status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(CancelTokenTest, EarlierDeadlineWins) {
+  CancelToken token;
+  const auto early = CancelToken::Clock::now() + std::chrono::hours(1);
+  token.SetDeadline(early);
+  token.SetDeadline(early + std::chrono::hours(1));
+  EXPECT_EQ(token.deadline(), early);
+}
+
+TEST(CancelTokenTest, CallbackRunsOnceAndAtOnceIfLate) {
+  CancelToken token;
+  int runs = 0;
+  CancelToken::Callback early(token, [&] { ++runs; });
+  token.Cancel();
+  token.Cancel();
+  EXPECT_EQ(runs, 1);
+  CancelToken::Callback late(token, [&] { ++runs; });
+  EXPECT_EQ(runs, 2);
+}
+
+TEST(CancelTokenTest, DestroyedCallbackDoesNotRun) {
+  CancelToken token;
+  int runs = 0;
+  {
+    CancelToken::Callback callback(token, [&] { ++runs; });
+  }
+  token.Cancel();
+  EXPECT_EQ(runs, 0);
+}
+
+TEST(CancelTokenTest, DestructorWaitsForARunUnderWay) {
+  for (int round = 0; round < 200; ++round) {
+    CancelToken token;
+    auto alive = std::make_unique<std::atomic<int>>(1);
+    auto callback = std::make_unique<CancelToken::Callback>(token, [&] { EXPECT_EQ(alive->load(), 1); });
+    std::thread canceller([&] { token.Cancel(); });
+    callback.reset();
+    alive->store(0);
+    canceller.join();
+  }
+}
+
+TEST(CancelTokenTest, CallbackMayDestroyItself) {
+  CancelToken token;
+  struct Owner {
+    std::unique_ptr<CancelToken::Callback> callback;
+  };
+  auto owner = std::make_shared<Owner>();
+  std::weak_ptr<Owner> watched = owner;
+  owner->callback = std::make_unique<CancelToken::Callback>(token, [owner] { EXPECT_EQ(owner.use_count(), 1); });
+  owner.reset();
+  // The function holds the last reference to what owns its callback.
+  token.Cancel();
+  EXPECT_TRUE(watched.expired());
+}
+
+}  // namespace
+}  // namespace reelsight

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/concurrency/fair_executor.h"
+
+#include <atomic>
+#include <future>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace reelsight::concurrency {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST(FairExecutorTest, TakesTurnsBetweenClients) {
+  std::vector<std::string> order;
+  {
+    FairExecutor executor({.thread_count = 1});
+    std::promise<void> gate;
+    ASSERT_TRUE(executor.Submit("gate", [&] { gate.get_future().wait(); }).ok());
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(executor.Submit("a", [&] { order.push_back("a"); }).ok());
+    ASSERT_TRUE(executor.Submit("b", [&] { order.push_back("b"); }).ok());
+    gate.set_value();
+  }
+  EXPECT_THAT(order, ElementsAre("a", "b", "a", "a"));
+}
+
+TEST(FairExecutorTest, RefusesWhenFull) {
+  FairExecutor executor({.thread_count = 1, .max_queued = 1});
+  std::promise<void> started, gate;
+  ASSERT_TRUE(executor
+                  .Submit("a",
+                          [&] {
+                            started.set_value();
+                            gate.get_future().wait();
+                          })
+                  .ok());
+  started.get_future().wait();
+  ASSERT_TRUE(executor.Submit("a", [] {}).ok());
+  EXPECT_EQ(executor.Submit("b", [] {}).code(), absl::StatusCode::kResourceExhausted);
+  gate.set_value();
+}
+
+TEST(FairExecutorTest, RunsEverythingBeforeItStops) {
+  std::atomic<int> runs = 0;
+  {
+    FairExecutor executor({.thread_count = 4, .max_queued = 1000});
+    for (int i = 0; i < 500; ++i) {
+      ASSERT_TRUE(executor.Submit(std::string(1, 'a' + i % 7), [&] { ++runs; }).ok());
+    }
+  }
+  EXPECT_EQ(runs, 500);
+}
+
+}  // namespace
+}  // namespace reelsight::concurrency

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/process/config_file.h"
+
+#include <filesystem>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "reelsight/config/v1/config.pb.h"
+
+namespace reelsight::process {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ConfigFileTest, UnknownFieldFailsWithLineAndColumn) {
+  config::v1::AnalyzerServiceConfig config;
+  const absl::Status status = ParseConfig("threads: 2\nserver {\n  listen: \"x\"\n}\n", "service.textproto", &config);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("service.textproto:3:"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("listen"));
+  EXPECT_EQ(config.threads(), 0) << "a bad file must leave the configuration alone";
+}
+
+TEST(ConfigFileTest, WrongTypeFailsWithLineAndColumn) {
+  config::v1::AnalyzerServiceConfig config;
+  const absl::Status status = ParseConfig("\nthreads: \"two\"", "a.textproto", &config);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("a.textproto:2:10: "));
+}
+
+TEST(ConfigFileTest, MissingFileIsNamed) {
+  config::v1::AnalyzerServiceConfig config;
+  const absl::Status status = LoadConfigFile("/no/such/file.textproto", &config);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/no/such/file.textproto"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--config"));
+}
+
+TEST(ConfigFileTest, ShippedConfigurationsLoad) {
+  const char* const source = std::getenv("REELSIGHT_SOURCE_DIR");
+  if (source == nullptr) GTEST_SKIP() << "REELSIGHT_SOURCE_DIR is not set";
+  const std::filesystem::path folder = std::filesystem::path(source) / "deploy" / "local";
+  config::v1::AnalyzerServiceConfig service;
+  EXPECT_TRUE(LoadConfigFile(folder / "lightweight.textproto", &service).ok());
+  config::v1::OrchestratorConfig orchestrator;
+  EXPECT_TRUE(LoadConfigFile(folder / "orchestrator.textproto", &orchestrator).ok());
+  EXPECT_EQ(orchestrator.endpoints_size(), 1);
+}
+
+}  // namespace
+}  // namespace reelsight::process

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/rpc/analyzer_service_main.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "reelsight/config/v1/config.pb.h"
+#include "shared/base/status.h"
+#include "shared/process/cpu_set.h"
+#include "shared/process/program.h"
+#include "shared/process/version.h"
+#include "shared/rpc/analyzer_service.h"
+#include "shared/rpc/server.h"
+#include "shared/rpc/server_config.h"
+
+namespace reelsight::rpc {
+namespace {
+
+using config::v1::AnalyzerServiceConfig;
+using Analyzers = std::vector<std::unique_ptr<analysis::Analyzer>>;
+
+// Keeps those that the configuration names; all if it names none.
+absl::StatusOr<Analyzers> Choose(Analyzers all, const AnalyzerServiceConfig& config) {
+  if (config.analyzers().empty()) return all;
+  std::set<std::string> wanted(config.analyzers().begin(), config.analyzers().end());
+  std::vector<std::string> names;
+  Analyzers chosen;
+  for (std::unique_ptr<analysis::Analyzer>& analyzer : all) {
+    names.push_back(analyzer->Describe().name());
+    if (wanted.erase(names.back()) > 0) chosen.push_back(std::move(analyzer));
+  }
+  if (wanted.empty()) return chosen;
+  return InvalidField("analyzers",
+                      absl::StrCat("no analyzer ", *wanted.begin(), "; there are ", absl::StrJoin(names, ", ")));
+}
+
+absl::Status Prepare(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* config) {
+  ApplyDefaults(parts.default_listen_address, parts.default_metrics_address, config->mutable_server());
+  if (config->max_queued_batches() == 0) config->set_max_queued_batches(64);
+  RETURN_IF_ERROR(CheckServerConfig(config->server()));
+  if (config->threads() < 0 || config->threads() > 1024) return InvalidField("threads", "must be 0 to 1024");
+  if (config->max_queued_batches() < 1) return InvalidField("max_queued_batches", "must be at least 1");
+  if (!config->cpus().empty()) {
+    const absl::StatusOr<std::vector<int>> cpus = process::ParseCpuList(config->cpus());
+    if (!cpus.ok()) return InvalidField("cpus", std::string(cpus.status().message()));
+  }
+  return Choose(parts.make_analyzers(), *config).status();
+}
+
+absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig& config) {
+  ASSIGN_OR_RETURN(const telemetry::LogOptions log, ToLogOptions(config.server().log(), parts.name));
+  telemetry::InitLog(log);
+  // First of all, because it does not move threads that run already.
+  if (!config.cpus().empty()) {
+    ASSIGN_OR_RETURN(const std::vector<int> cpus, process::ParseCpuList(config.cpus()));
+    RETURN_IF_ERROR(process::PinToCpus(cpus));
+  }
+  const int threads = config.threads() > 0 ? config.threads() : static_cast<int>(process::AvailableCpus().size());
+  telemetry::Metrics metrics({.service = parts.name,
+                              .version = process::Version(),
+                              .methods = {"Describe", "AnalyzeFrames", "Summarize"},
+                              .analyzers = true});
+  ASSIGN_OR_RETURN(Analyzers analyzers, Choose(parts.make_analyzers(), config));
+  ASSIGN_OR_RETURN(const std::unique_ptr<analysis::AnalyzerHost> host,
+                   analysis::AnalyzerHost::Create(parts.name, process::Version(),
+                                                  MeasureAnalyzers(std::move(analyzers), metrics), threads));
+  CallGate gate(config.server().max_concurrent_calls());
+  concurrency::FairExecutor executor(
+      {.thread_count = threads, .max_queued = config.max_queued_batches(), .name = parts.name});
+  AnalyzerServiceImpl service(*host, executor, {gate, &metrics});
+  return RunServer(
+      config.server(), gate,
+      {.name = parts.name,
+       .services = {{&service, analyzer::v1::AnalyzerService::service_full_name(), [&] { return service.Health(); }}},
+       .metrics = &metrics});
+}
+
+}  // namespace
+
+int AnalyzerServiceMain(int argc, const char* const* argv, const AnalyzerServiceParts& parts) {
+  const std::string program = absl::StrCat("reelsight-", parts.name);
+  process::ProgramInfo info{.name = program, .description = parts.description};
+  info.examples = absl::StrCat("  ", program, "\n  ", program, " --config deploy/local/", parts.name, ".textproto\n  ",
+                               program, " --listen_address 127.0.0.1:0 --log_format json\n");
+  info.settings = process::ServerSettings();
+  info.settings.push_back({"analyzers", "analyzers", "Analyzers to offer, separated by commas"});
+  info.settings.push_back({"cpus", "cpus", "Processors to run on, as in 0-3,8"});
+  info.settings.push_back({"threads", "threads", "Worker threads; 0: one for each processor"});
+  info.settings.push_back({"max_queued_batches", "max_queued_batches", "Batches that may wait"});
+  AnalyzerServiceConfig config;
+  return process::RunProgram(
+      info, argc, argv, &config, [&] { return Prepare(parts, &config); }, [&] { return Run(parts, config); });
+}
+
+}  // namespace reelsight::rpc

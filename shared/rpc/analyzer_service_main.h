@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The main function that all analyzer services share. A service's main.cc names its parts and calls it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shared/analysis/analyzer.h"
+
+namespace reelsight::rpc {
+
+struct AnalyzerServiceParts {
+  // Wire name of the service, for instance `lightweight`; the program is `reelsight-` and this.
+  std::string name;
+  // What it does, in one line, for --help.
+  std::string description;
+  std::string default_listen_address;
+  std::string default_metrics_address;
+  std::function<std::vector<std::unique_ptr<analysis::Analyzer>>()> make_analyzers;
+};
+
+// Reads flags and configuration, serves until told to stop, and returns the exit status of the process: 0 good, 1 it
+// could not serve, 2 wrong usage or configuration.
+int AnalyzerServiceMain(int argc, const char* const* argv, const AnalyzerServiceParts& parts);
+
+}  // namespace reelsight::rpc

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One gRPC server: port, TLS, limits, health, reflection, and the way it stops. It knows no service of ours by name.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "grpcpp/server.h"
+#include "reelsight/config/v1/config.pb.h"
+#include "shared/base/mutex.h"
+#include "shared/rpc/call_gate.h"
+#include "shared/telemetry/metrics.h"
+
+namespace reelsight::rpc {
+
+// A service on offer. Borrowed; must outlive the server.
+struct ServedService {
+  grpc::Service* service = nullptr;
+  // As in `T::service_full_name()`; the name that health checks use.
+  std::string full_name;
+  // OK if it can serve now, else why not. Asked at start and every second, on a thread of the server's; it may block a
+  // little. None: always OK.
+  std::function<absl::Status()> health;
+};
+
+// Thread-safe.
+class Server {
+ public:
+  // Starts to listen. `config` has its defaults. UNAVAILABLE, naming the address, if it cannot listen there.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::ServerConfig& config, CallGate& gate,
+                                                       std::vector<ServedService> services);
+  // Drains with no time for calls under way, unless Drain was called.
+  ~Server();
+
+  // `host:port` with the port really taken.
+  const std::string& address() const { return address_; }
+  int port() const { return port_; }
+
+  // Stops: health says NOT_SERVING; for drain_grace_seconds calls are still taken; then new calls are refused with
+  // UNAVAILABLE, SERVER_DRAINING, `on_refuse` runs, and calls under way have drain_seconds to finish; then they are
+  // cancelled. Blocks until all is over. Returns OK if no call had to be cancelled. Later calls do nothing.
+  absl::Status Drain(const std::function<void()>& on_refuse = nullptr);
+
+  // True if all services are healthy and the server does not drain.
+  bool serving() const;
+
+ private:
+  Server(const config::v1::ServerConfig& config, CallGate& gate, std::vector<ServedService> services);
+  void UpdateHealth() ABSL_LOCKS_EXCLUDED(mutex_);
+  void WatchHealth();
+  // Withdraws health for good. Returns false if that was done before.
+  bool StopHealth();
+
+  const config::v1::ServerConfig config_;
+  CallGate& gate_;
+  const std::vector<ServedService> services_;
+  std::string address_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool serving_ ABSL_GUARDED_BY(mutex_) = false;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<bool> healthy_;  // Health thread only.
+  std::thread health_thread_;
+};
+
+// What RunServer runs.
+struct ServerParts {
+  // For the log and metrics, for instance `orchestrator`.
+  std::string name;
+  std::vector<ServedService> services;
+  // May be null; exposed at the configured metrics address.
+  telemetry::Metrics* metrics = nullptr;
+  // Runs when new calls are refused while stopping.
+  std::function<void()> on_refuse;
+  // Told the addresses once the server listens; for instance prints them.
+  std::function<void(const std::string& address, const std::string& metrics_address)> on_listening;
+};
+
+// Serves until SIGTERM or SIGINT, drains, returns. A second signal ends the process at once with status 128 + signal.
+// REQUIRES: process::BlockSignals was called before any thread was started (Program does it). Errors as Server::Start.
+absl::Status RunServer(const config::v1::ServerConfig& config, CallGate& gate, const ServerParts& parts);
+
+}  // namespace reelsight::rpc

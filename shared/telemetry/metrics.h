@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every metric of every program, by name. docs/metrics.md lists them for people; a test holds the two together.
+//
+// Names: prefix `reelsight_`, base units (`_seconds`, `_bytes`), counters end in `_total`. Labels are closed sets;
+// never the id of a video, a run or a process.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "shared/telemetry/instruments.h"
+
+namespace reelsight::telemetry {
+
+// Calls that a gRPC server answers. Labels: `method`, short name of the RPC; `code`, canonical, `OK` and so on.
+struct RpcMetrics {
+  CounterSet requests_total;              // {method, code}
+  GaugeSet requests_in_flight;            // {method}
+  HistogramSet request_duration_seconds;  // {method}
+};
+
+// Work of an analyzer service, also inside the embedded program. Label `reason`: see Reason; `NONE` without one.
+struct AnalyzerMetrics {
+  HistogramSet queue_duration_seconds;      // {service}: from a batch's arrival to its start.
+  GaugeSet queue_length;                    // {service}: batches and summaries that wait.
+  GaugeSet workers_busy;                    // {service}
+  GaugeSet workers;                         // {service}
+  HistogramSet batch_frames;                // {service}: frames a batch brings, context included.
+  CounterSet received_bytes_total;          // {service}: pixels received.
+  CounterSet frames_analyzed_total;         // {analyzer}: targets, context not counted.
+  HistogramSet analyze_duration_seconds;    // {analyzer}: one batch.
+  HistogramSet summarize_duration_seconds;  // {analyzer}
+  CounterSet analyzer_failures_total;       // {analyzer, reason}
+  GaugeSet analyzer_available;              // {analyzer}: 1 or 0.
+};
+
+// Runs of the orchestrator. Label `service` is the configured endpoint's name.
+struct OrchestratorMetrics {
+  CounterSet runs_total;                          // {code}
+  GaugeSet runs_in_flight;                        // {}
+  GaugeSet runs_queued;                           // {}
+  HistogramSet run_duration_seconds;              // {}: from admission to answer.
+  HistogramSet run_queue_duration_seconds;        // {}: from admission to start.
+  HistogramSet open_duration_seconds;             // {}: opening a source up to its stream's header.
+  HistogramSet decode_duration_seconds;           // {}: decoding of one video, waiting not counted.
+  HistogramSet convert_duration_seconds;          // {}: conversions of one video.
+  HistogramSet wait_duration_seconds;             // {}: the decoder's wait for room, of one video.
+  CounterSet frames_decoded_total;                // {}
+  CounterSet source_bytes_total;                  // {}
+  CounterSet video_seconds_total;                 // {}: playing time of analysed videos.
+  GaugeSet frame_pool_used_bytes;                 // {}
+  GaugeSet frame_pool_budget_bytes;               // {}
+  HistogramSet batch_duration_seconds;            // {service}: one attempt, from sending to the answer.
+  GaugeSet batches_in_flight;                     // {service}
+  CounterSet batch_attempts_total;                // {service, code}
+  CounterSet batch_retries_total;                 // {service, reason}
+  CounterSet sent_bytes_total;                    // {service}: pixels sent over a network.
+  GaugeSet service_available;                     // {service}: 1 or 0, as it last described itself.
+  CounterSet analyzer_results_total;              // {analyzer, code}
+  HistogramSet analyzer_result_duration_seconds;  // {analyzer}: from a run's start to the analyzer's result.
+};
+
+// Thread-safe; so are its parts.
+class Metrics {
+ public:
+  // What the program is.
+  struct Options {
+    // Value of the `service` label of its own work, for instance `lightweight`.
+    std::string service;
+    std::string version;
+    // Short names of the RPCs it answers.
+    std::vector<std::string> methods;
+    // Which groups it has; series of the others are not exported.
+    bool analyzers = false;
+    bool orchestrator = false;
+  };
+
+  explicit Metrics(Options options);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  const std::string& service() const { return options_.service; }
+  RpcMetrics& rpc() { return *rpc_; }
+  // Usable always; without its option nothing of it is exported.
+  AnalyzerMetrics& analyzers() { return *analyzers_; }
+  OrchestratorMetrics& orchestrator() { return *orchestrator_; }
+
+  // Makes the series of an analyzer or of a service before its first event. Doing it again does nothing.
+  void DeclareAnalyzer(const std::string& name);
+  void DeclareService(const std::string& name);
+
+  // All series in Prometheus' text format, the process's own (memory, processor time, open files) included.
+  std::string Text() const;
+  // Serves Text over HTTP at `/metrics` until destroyed. `address`: `host:port`, port 0 takes a free one.
+  // INVALID_ARGUMENT or UNAVAILABLE if it cannot listen there.
+  absl::Status Expose(const std::string& address);
+  // Where Expose listens, `host:port`; empty if it does not.
+  const std::string& exposed_address() const { return exposed_address_; }
+
+ private:
+  class ProcessCollector;
+  class Exposer;
+
+  const Options options_;
+  MetricsRegistry registry_;
+  MetricsRegistry unexported_;
+  std::unique_ptr<RpcMetrics> rpc_;
+  std::unique_ptr<AnalyzerMetrics> analyzers_;
+  std::unique_ptr<OrchestratorMetrics> orchestrator_;
+  std::shared_ptr<ProcessCollector> process_;
+  std::unique_ptr<Exposer> exposer_;
+  std::string exposed_address_;
+};
+
+// `OK`, `CANCELLED`, ... for a status: the `code` label.
+std::string_view CodeLabel(absl::StatusCode code);
+// The `reason` label of a status: its reason, or `NONE`.
+std::string ReasonLabel(const absl::Status& status);
+
+}  // namespace reelsight::telemetry

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures speed and memory against peers in the same run, and writes the table into docs/benchmarks.md.
+
+All contenders of a comparison take turns, so that a busy moment of the machine meets all of them. A figure is the
+median of the runs behind one warm-up; the spread stands beside it. What is compared is the ratio.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+os.environ.setdefault("REELSIGHT_BUILD_DIR", str(ROOT / "build/bench"))
+
+import clip  # noqa: E402
+import servers  # noqa: E402
+from stubs import pb  # noqa: E402
+
+FOUR = ["camera_analysis", "color_analysis", "cut_analysis", "scene_segmentation"]
+PEER_PYTHON = ROOT / ".deps/peers/scenedetect/bin/python"
+PAGE = ROOT / "docs/benchmarks.md"
+BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+# Bounds from the project's goals.
+MOST_DECODE_RATIO, LEAST_SPEED_UP, MOST_MEMORY_RATIO = 1.10, 1.30, 1.10
+
+
+def wall_seconds(command):
+    """Runs a command; its wall time and largest resident memory."""
+    begin = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{command}: {errors.decode()}")
+    return time.perf_counter() - begin, usage.ru_maxrss * 1024
+
+
+def take_turns(contenders, runs):
+    """Name -> figures. Each contender is a function that returns one figure; the first round is a warm-up."""
+    figures = {name: [] for name in contenders}
+    for turn in range(runs + 1):
+        for name, measure in contenders.items():
+            figure = measure()
+            if turn > 0:
+                figures[name].append(figure)
+        print(f"  turn {turn} of {runs} done", flush=True)
+    return figures
+
+
+def show(figures, unit="s"):
+    """Median and spread, as text."""
+    return f"{statistics.median(figures):.2f} {unit} ({min(figures):.2f} to {max(figures):.2f})"
+
+
+def ratio(figures, ours, peer):
+    return statistics.median(figures[ours]) / statistics.median(figures[peer])
+
+
+def verdict(good):
+    return "met" if good else "**missed**"
+
+
+def measure_decode(path, threads, runs):
+    ours = "file to frames, all four analyzers' conversions"
+    peer = f"ffmpeg -threads {threads} -an -sn -vsync passthrough -f null"
+    ffmpeg = ["ffmpeg", "-nostdin", "-loglevel", "error", "-threads", threads, "-i", path, "-an", "-sn"]
+    figures = take_turns(
+        {
+            ours: lambda: wall_seconds([servers.program("decode_benchmark"), path, "--threads", threads])[0],
+            peer: lambda: wall_seconds([*ffmpeg, "-vsync", "passthrough", "-f", "null", "-"])[0],
+        },
+        runs,
+    )
+    value = ratio(figures, ours, peer)
+    return [
+        ("Decoding and conversion", ours, show(figures[ours]), peer, show(figures[peer]),
+         f"{value:.2f}x the time", f"<= {MOST_DECODE_RATIO:.2f}x", verdict(value <= MOST_DECODE_RATIO))
+    ]  # fmt: skip
+
+
+def measure_analyzers(path, threads, runs):
+    versions = set()
+
+    def peer_seconds():
+        script = ROOT / "tests/bench/peer_scenedetect.py"
+        done = subprocess.run([PEER_PYTHON, script, path, str(threads)], capture_output=True, check=True, text=True)
+        answer = json.loads(done.stdout)
+        versions.add(answer["version"])
+        return answer["seconds"]
+
+    ours = "cut, scene, colour and camera from the file (whole process)"
+    peer = "PySceneDetect ContentDetector alone (imports not counted)"
+    command = [servers.program("reelsight"), "analyze", path, "--analyzers", ",".join(FOUR), "--format", "json"]
+    figures = take_turns({ours: lambda: wall_seconds(command)[0], peer: peer_seconds}, runs)
+    value = 1 / ratio(figures, ours, peer)
+    peer_name = peer.replace("PySceneDetect", f"PySceneDetect {versions.pop()}")
+    return [
+        ("Four analyzers", ours, show(figures[ours]), peer_name, show(figures[peer]),
+         f"{value:.2f}x the speed", f">= {LEAST_SPEED_UP:.2f}x", verdict(value >= LEAST_SPEED_UP))
+    ]  # fmt: skip
+
+
+def measure_transport(path, runs):
+    """The same run inside one process and over gRPC to a service, by the server's own clock."""
+    with tempfile.TemporaryDirectory(prefix="reelsight-bench-") as name:
+        folder = Path(name)
+        embedded = servers.start_embedded(folder, root=path.parent)
+        lightweight = servers.start_lightweight(folder)
+        roots = f'sources {{ file_roots: "{path.parent}" }}\n'
+        orchestrator = servers.start_orchestrator(
+            folder, servers.endpoint("lightweight", lightweight.address), extra=roots
+        )
+        sent = []
+
+        def elapsed(server):
+            stub = servers.connect(server.address)
+            response = stub.Analyze(pb.AnalyzeRequest(uri=str(path), analyzers=FOUR), timeout=300)
+            if any(result.status.code != 0 for result in response.results):
+                raise RuntimeError(response.results)
+            sent.append(response.stats.sent_bytes)
+            return response.stats.elapsed.ToMilliseconds() / 1e3
+
+        ours, peer = "orchestrator and service, gRPC on one machine", "embedded, no socket"
+        try:
+            figures = take_turns({ours: lambda: elapsed(orchestrator), peer: lambda: elapsed(embedded)}, runs)
+        finally:
+            for server in (orchestrator, lightweight, embedded):
+                server.stop()
+    value = ratio(figures, ours, peer)
+    return [
+        ("gRPC", f"{ours}, {max(sent) / 1e6:.0f} MB of pictures sent", show(figures[ours]), peer, show(figures[peer]),
+         f"{value:.2f}x the time", "stated", "")
+    ]  # fmt: skip
+
+
+def measure_memory(short, long, runs):
+    command = [servers.program("reelsight"), "analyze", "--analyzers", ",".join(FOUR), "--format", "json"]
+    ours, peer = "largest resident memory, 3 min clip", "10 s clip"
+    figures = take_turns(
+        {ours: lambda: wall_seconds([*command, long])[1] / 1e6, peer: lambda: wall_seconds([*command, short])[1] / 1e6},
+        runs,
+    )
+    value = ratio(figures, ours, peer)
+    return [
+        ("Memory", ours, show(figures[ours], "MB"), peer, show(figures[peer], "MB"),
+         f"{value:.2f}x the memory", f"<= {MOST_MEMORY_RATIO:.2f}x", verdict(value <= MOST_MEMORY_RATIO))
+    ]  # fmt: skip
+
+
+def machine():
+    """The processor's model, and how many of them this process may use."""
+    text = Path("/proc/cpuinfo").read_text()
+    match = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
+    return f"{match[1] if match else os.uname().machine}, {len(os.sched_getaffinity(0))} processors"
+
+
+def ffmpeg_version():
+    first = subprocess.run(["ffmpeg", "-version"], capture_output=True, check=True, text=True).stdout.split("\n")[0]
+    return first.split(" Copyright")[0]
+
+
+def render(rows, runs, threads):
+    lines = [
+        f"Machine: {machine()}; {threads} threads for the decoder and its peer. {ffmpeg_version()}. Median of {runs} "
+        "runs that took turns, behind one warm-up; lowest and highest in brackets.",
+        "",
+        "| what | ours | time | peer | its time | ratio | goal | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def save(table):
+    page = PAGE.read_text()
+    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+    PAGE.write_text(f"{page[:begin]}\n{table}\n{page[end:]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="runs of each contender behind the warm-up")
+    parser.add_argument(
+        "--only", choices=["decode", "analyzers", "transport", "memory"], help="one comparison; saves none"
+    )
+    arguments = parser.parse_args()
+    threads = len(os.sched_getaffinity(0))
+    folder = ROOT / "out/bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    print("bench: making clips", flush=True)
+    main_clip = clip.make(folder / "clip.mp4")
+    short, long = clip.make(folder / "clip_10s.mp4", 10), clip.make(folder / "clip_180s.mp4", 180)
+    parts = {
+        "decode": lambda: measure_decode(main_clip, threads, arguments.runs),
+        "analyzers": lambda: measure_analyzers(main_clip, threads, arguments.runs),
+        "transport": lambda: measure_transport(main_clip, arguments.runs),
+        "memory": lambda: measure_memory(short, long, max(1, min(3, arguments.runs))),
+    }
+    rows = []
+    for name, measure in parts.items():
+        if arguments.only in (None, name):
+            print(f"bench: {name}", flush=True)
+            rows += measure()
+    table = render(rows, arguments.runs, threads)
+    print(f"\n{table}")
+    if arguments.only is None:
+        save(table)
+        print(f"\nbench: saved to {PAGE.relative_to(ROOT)}")
+    return 1 if any("missed" in row[-1] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

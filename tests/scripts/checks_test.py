@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of scripts/checks and the sum of scripts/summary.py fail where they must."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with nothing but the checks in it."""
+    shutil.copytree(ROOT / "scripts/checks", tmp_path / "scripts/checks", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "Makefile").write_text("# SPDX-License-Identifier: Apache-2.0\ntest:\n")
+    return tmp_path
+
+
+def complaints(repository, check, **files):
+    """What a check says of a repository with these files; `__` in a name stands for `/`, `_dot_` for `.`."""
+    for name, text in files.items():
+        path = repository / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    subprocess.run(["git", "-C", repository, "add", "-A"], check=True)
+    script = repository / f"scripts/checks/{check}.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == (1 if done.stdout else 0)
+    return done.stdout.splitlines()
+
+
+def test_a_test_in_no_target(repository):
+    files = {
+        "a__x_test_dot_cc": "",
+        "a__y_test_dot_cc": "",
+        "a__CMakeLists_dot_txt": "reelsight_test(x SOURCES x_test.cc)",
+    }
+    assert complaints(repository, "listed_tests", **files) == ["a/y_test.cc: in no CMake target"]
+
+
+def test_an_include_that_points_up(repository):
+    files = {
+        "shared__rpc__a_dot_cc": '#include "shared/base/status.h"\n#include "orchestrator/run.h"\n',
+        "shared__base__b_dot_h": "#include <grpcpp/grpcpp.h>\n",
+        "cli__c_dot_cc": '#include "orchestrator/run.h"\n#include "shared/testing/fake.h"\n',
+        "services__d_dot_cc": "#include <libavcodec/avcodec.h>\n",
+    }
+    found = complaints(repository, "layers", **files)
+    assert [line.split(":")[0] for line in found] == ["cli/c.cc", "services/d.cc", "shared/base/b.h", "shared/rpc/a.cc"]
+
+
+def test_a_file_in_no_layer(repository):
+    assert len(complaints(repository, "layers", misc__a_dot_cc="")) == 1
+
+
+def test_a_file_without_spdx_line(repository):
+    files = {"a_dot_cc": SPDX, "b_dot_cc": "int b;\n"}
+    assert complaints(repository, "spdx", **files) == ["b.cc: no SPDX line"]
+
+
+def test_a_broken_link(repository):
+    text = (
+        "[a](B.md) [b](B.md#some-title) [c](B.md#none) [d](gone.md) [e](https://example.com/x)\n```\n[f](x.md)\n```\n"
+    )
+    found = complaints(repository, "links", A_dot_md=text, B_dot_md="# Some Title\n")
+    assert found == ["A.md: B.md#none has no such heading", "A.md: gone.md does not exist"]
+
+
+def test_a_command_that_is_gone(repository):
+    found = complaints(
+        repository, "commands", A_dot_md="`make test` `make nothing` `scripts/gone` `build/dev/bin/gone`\n"
+    )
+    assert found == ["A.md: scripts/gone does not exist", "A.md: make nothing does not exist", "A.md: no program gone"]
+
+
+JUNIT = """<testsuites><testsuite>
+<testcase classname="a" name="good"/>
+<testcase classname="a" name="bad"><failure message="no"/></testcase>
+<testcase classname="a" name="skip"><skipped message="no device"/></testcase>
+</testsuite></testsuites>"""
+
+
+def summary(folder):
+    command = [sys.executable, ROOT / "scripts/summary.py", folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_summary_adds_up(tmp_path):
+    (tmp_path / "a.xml").write_text(JUNIT)
+    (tmp_path / "steps.tsv").write_text("passed\tbuild\nfailed\tformat\n")
+    code, lines = summary(tmp_path)
+    assert code == 1
+    assert lines[1:] == ["failed: a bad", "failed: format", "skipped: 1 (no device)", "2 passed, 2 failed"]
+
+
+def test_summary_of_success(tmp_path):
+    (tmp_path / "steps.tsv").write_text("passed\tbuild\n")
+    assert summary(tmp_path) == (0, ["", "1 passed, 0 failed"])
+
+
+def test_summary_of_a_runner_cut_short(tmp_path):
+    (tmp_path / "a.xml").write_text(JUNIT[:60])
+    code, lines = summary(tmp_path)
+    assert code == 1
+    assert lines[-1] == "0 passed, 1 failed"
+
+
+def test_summary_of_nothing_is_a_failure(tmp_path):
+    assert summary(tmp_path)[0] == 1
