@@ -238,7 +238,10 @@ absl::Status LibyuvConverter::ByScaler(const AVFrame& frame, const Orientation& 
                                      SWS_AREA | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP, nullptr,
                                      nullptr, nullptr));
   if (scaler_ == nullptr) return ConversionFailed(frame, "making a scaler");
-  const YuvEncoding encoding = EncodingOf(frame);
+  // RGB has no matrix of its own; scaled from RGB to RGB it goes through YUV and must come back by the same one.
+  YuvEncoding encoding = EncodingOf(frame);
+  const AVPixFmtDescriptor* const format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  if (format != nullptr && (format->flags & AV_PIX_FMT_FLAG_RGB) != 0) encoding.matrix = AVCOL_SPC_SMPTE170M;
   sws_setColorspaceDetails(scaler_.get(), sws_getCoefficients(encoding.matrix), encoding.full_range ? 1 : 0,
                            sws_getCoefficients(SWS_CS_ITU601), to == AV_PIX_FMT_YUV420P ? 0 : 1, 0, 1 << 16, 1 << 16);
   // The same layout, before it is turned.

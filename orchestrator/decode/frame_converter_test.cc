@@ -192,7 +192,8 @@ TEST_P(HdrTest, ToneMapped) {
   const std::string path =
       GenerateClip({"-f", "lavfi", "-i", "smptehdbars=size=192x128:rate=25", "-frames:v", "2", "-vf",
                     "scale=out_color_matrix=bt709:out_range=tv,format=yuv444p,"
-                    "zscale=tin=bt709:pin=bt709:min=bt709:rin=tv:t=linear:npl=100,format=gbrpf32le,zscale=p=bt2020,"
+                    "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv,"
+                    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt2020,"
                     "zscale=t=" +
                         transfer + ":m=bt2020nc:r=tv:npl=100,format=yuv420p10le",
                     "-c:v", "libx265", "-x265-params", "log-level=none:lossless=1", "-color_primaries", "bt2020",
@@ -203,11 +204,15 @@ TEST_P(HdrTest, ToneMapped) {
       const Decoded decoded = DecodeFile(path, &spec);
       ASSERT_EQ(decoded.images.size(), 2u);
       EXPECT_TRUE(decoded.info.tone_mapped());
-      // The peer maps in full size by the same published curve and scales afterwards.
+      // The peer too scales before it maps: the mean of coded values is not that of light. The curve is published.
+      const ImageSize size = decoded.images[0]->size();
+      const std::string scale = "scale=" + std::to_string(size.width_px) + ":" + std::to_string(size.height_px) +
+                                ":flags=area+accurate_rnd+full_chroma_int+full_chroma_inp,";
       const std::string expected =
-          ReferencePicture(path, format, decoded.images[0]->size(),
-                           "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
-                           "zscale=t=bt709:m=bt709:r=full,format=gbrp,");
+          ReferencePicture(path, format, size,
+                           scale +
+                               "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
+                               "zscale=t=bt709:m=bt709:r=full,format=gbrp,");
       EXPECT_LT(MeanDifference(BytesOf(*decoded.images[0]), expected), 5) << Name(format) << " " << max_side_px;
     }
   }
