@@ -32,6 +32,7 @@ CODECS = {
 # Growth of the second half that passes. A short run has not seen all sizes twice when its second half begins.
 LONG_BOUND, SHORT_BOUND = 0.02, 0.05
 SHORT_CLIPS = 100
+CHUNK_BYTES = 1 << 20
 
 
 def make_clip(folder, number, dice, largest=False):
@@ -68,6 +69,15 @@ def damage(path, dice):
     path.write_bytes(data)
 
 
+def upload_messages(data):
+    """What UploadVideo takes for `data`, in chunks of 1 MiB."""
+    yield pb.UploadVideoRequest(open=pb.UploadVideoRequest.Open())
+    for begin in range(0, len(data), CHUNK_BYTES):
+        end = begin + CHUNK_BYTES
+        chunk = pb.UploadVideoRequest.Chunk(data=data[begin:end], last=end >= len(data))
+        yield pb.UploadVideoRequest(chunk=chunk)
+
+
 def start_request(stub, path, dice):
     """Begins to analyse a clip by one of the three kinds of source."""
     source = dice.choice(["uri", "content", "upload"])
@@ -77,11 +87,7 @@ def start_request(stub, path, dice):
     elif source == "content":
         request.content = path.read_bytes()
     else:
-        messages = [
-            pb.UploadVideoRequest(open=pb.UploadVideoRequest.Open()),
-            pb.UploadVideoRequest(chunk=pb.UploadVideoRequest.Chunk(data=path.read_bytes(), last=True)),
-        ]
-        request.upload_id = stub.UploadVideo(iter(messages), timeout=60).upload_id
+        request.upload_id = stub.UploadVideo(upload_messages(path.read_bytes()), timeout=60).upload_id
     return stub.Analyze.future(request, timeout=120)
 
 
