@@ -13,12 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/time_text.h"
+#include "orchestrator/decode/ffmpeg_build.h"
 #include "shared/process/cpu_set.h"
-
-extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavutil/avutil.h>
-}
 
 namespace reelsight::cli {
 namespace {
@@ -96,19 +92,16 @@ std::vector<Finding> CheckMachine() {
 
 std::vector<Finding> CheckDecoders() {
   std::vector<std::string> present, absent;
-  for (const auto& [id, name] :
-       {std::pair(AV_CODEC_ID_H264, "h264"), std::pair(AV_CODEC_ID_HEVC, "hevc"), std::pair(AV_CODEC_ID_VP9, "vp9"),
-        std::pair(AV_CODEC_ID_AV1, "av1"), std::pair(AV_CODEC_ID_VP8, "vp8"), std::pair(AV_CODEC_ID_MPEG4, "mpeg4"),
-        std::pair(AV_CODEC_ID_MJPEG, "mjpeg")}) {
-    (avcodec_find_decoder(id) != nullptr ? present : absent).emplace_back(name);
+  for (const char* codec : {"h264", "hevc", "vp9", "av1", "vp8", "mpeg4", "mjpeg"}) {
+    (orchestrator::CanDecode(codec) ? present : absent).emplace_back(codec);
   }
   Finding decoders{"decoders", State::kGood, absl::StrJoin(present, ", "), ""};
   if (!absent.empty()) {
-    decoders.state = avcodec_find_decoder(AV_CODEC_ID_H264) == nullptr ? State::kFailed : State::kNote;
+    decoders.state = orchestrator::CanDecode("h264") ? State::kNote : State::kFailed;
     absl::StrAppend(&decoders.found, "; missing: ", absl::StrJoin(absent, ", "));
     decoders.remedy = "install a full FFmpeg: apt-get install libavcodec59";
   }
-  return {{"FFmpeg", State::kGood, av_version_info(), ""}, decoders};
+  return {{"FFmpeg", State::kGood, orchestrator::FfmpegVersion(), ""}, decoders};
 }
 
 bool PortIsFree(int port) {
