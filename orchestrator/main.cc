@@ -18,7 +18,6 @@ namespace reelsight::orchestrator {
 namespace {
 
 constexpr char kExamples[] =
-    "Examples:\n"
     "  reelsight-orchestrator --config orchestrator.textproto\n"
     "  reelsight-orchestrator --config orchestrator.textproto --check_config\n"
     "  reelsight-orchestrator --config orchestrator.textproto --listen_address 0.0.0.0:7010 --log_format json\n";
