@@ -8,6 +8,7 @@
 // A fade is the same with a blank picture for A or B; there the distance to the blank alone tells a, whatever moves.
 #pragma once
 
+#include <array>
 #include <span>
 #include <vector>
 

@@ -11,7 +11,7 @@
 
 namespace reelsight::cut_analysis {
 
-// What speaks for and against a cut in front of a frame; each in [0, 1], higher speaks for a cut, but for `flash`.
+// What speaks for and against a cut in front of a frame; each in [0, 1]. All but the last, likeness, speak for a cut.
 struct CutEvidence {
   static constexpr int kCount = 11;
   std::array<float, kCount> values{};
