@@ -77,7 +77,9 @@ class BenchCommand final : public Command {
   absl::StatusOr<BenchReport> Measure(const CancelToken& cancel) {
     ASSIGN_OR_RETURN(const v1::AnalyzeRequest request, MakeRequest(flags_));
     const Terminal terminal = Terminal::ForDescriptor(STDERR_FILENO);
-    BenchReport report{.clip = clip_, .processors = UsableProcessors()};
+    BenchReport report;
+    report.clip = clip_;
+    report.processors = UsableProcessors();
     std::unique_ptr<EmbeddedBackend> backend;
     for (int i = 0; i <= runs_; ++i) {
       if (terminal.interactive)
