@@ -35,14 +35,15 @@ function(reelsight_test name)
   if(ARG_PCH)
     reelsight_use_pch(${name}_test)
   endif()
-  set(labels unit)
+  # One label: gtest_discover_tests takes lists of properties apart.
+  set(label unit)
   if(ARG_TSAN)
-    list(APPEND labels tsan)
+    set(label tsan)
     set_property(GLOBAL APPEND PROPERTY REELSIGHT_TSAN_TARGETS ${name}_test)
   endif()
   # Listed when tests run, not when they are built: a sanitizer build needs no run at build time.
   gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS "${labels}" TIMEOUT 300 ENVIRONMENT "REELSIGHT_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+                       PROPERTIES LABELS ${label} TIMEOUT 300 ENVIRONMENT "REELSIGHT_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
 
 # reelsight_fuzz_target(<name> SOURCES <file>... [DEPS <target>...]): a libFuzzer program, built with clang only.
