@@ -16,10 +16,12 @@ namespace {
 using ::google::protobuf::io::CodedInputStream;
 using ::google::protobuf::io::CodedOutputStream;
 
-constexpr float kCellSize = 5;
+// Finer in lightness: grey pictures differ in nothing else.
+constexpr float kLightnessSize = 1.25F;
+constexpr float kChromaSize = 5;
 // sRGB colours lie within -128..128 in a and b.
 constexpr float kLowest = -130;
-constexpr int kLightnessCells = 21;
+constexpr int kLightnessCells = 81;
 constexpr int kChromaCells = 52;
 
 constexpr float kBlackLightness = 6;
@@ -30,9 +32,7 @@ constexpr uint8_t kPayloadVersion = 1;
 // Steps of a stored mean in each unit of CIELAB.
 constexpr float kMeanSteps = 256;
 
-int GridIndex(float value, float lowest, int cells) {
-  return std::clamp(static_cast<int>((value - lowest) / kCellSize), 0, cells - 1);
-}
+int GridIndex(float value, float size, int cells) { return std::clamp(static_cast<int>(value / size), 0, cells - 1); }
 
 // Gives the cells beyond kMaxCells to their nearest ones among the kept.
 void FoldTail(std::vector<ColorCell>& cells) {
@@ -126,10 +126,10 @@ void ColorSums::Add(const ColorSums& other) {
 ColorHistogram::ColorHistogram() : places_(kLightnessCells * kChromaCells * kChromaCells, -1) {}
 
 void ColorHistogram::Add(const Lab& lab, int64_t count) {
-  const int key =
-      (GridIndex(lab.lightness, 0, kLightnessCells) * kChromaCells + GridIndex(lab.a, kLowest, kChromaCells)) *
-          kChromaCells +
-      GridIndex(lab.b, kLowest, kChromaCells);
+  const int key = (GridIndex(lab.lightness, kLightnessSize, kLightnessCells) * kChromaCells +
+                   GridIndex(lab.a - kLowest, kChromaSize, kChromaCells)) *
+                      kChromaCells +
+                  GridIndex(lab.b - kLowest, kChromaSize, kChromaCells);
   int32_t& place = places_[key];
   if (place < 0) {
     place = static_cast<int32_t>(sums_.size());

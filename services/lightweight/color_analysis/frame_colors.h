@@ -51,8 +51,8 @@ struct FrameColors {
 // Most cells kept of one picture; the rest goes to the nearest of them. Keeps a payload under 4 KiB.
 inline constexpr int kMaxCells = 420;
 
-// Cells of one picture or of many: a grid over CIELAB whose cells are 5 units wide in each direction, each with the
-// mean of what fell into it. Not thread-safe; reusable after Take.
+// Cells of one picture or of many: a grid over CIELAB whose cells are 1.25 units of lightness high and 5 units wide in
+// a and b, each with the mean of what fell into it. Not thread-safe; reusable after Take.
 class ColorHistogram {
  public:
   ColorHistogram();

@@ -57,6 +57,15 @@ TEST(FrameColorsTest, TwoColorsGiveTwoCellsLargestFirst) {
   EXPECT_NEAR(colors.sums.saturation, 100, 1e-6);
 }
 
+TEST(FrameColorsTest, GraysFourLevelsApartAreCellsOfTheirOwn) {
+  // All 64 of them: a grey picture has nothing but lightness to be clustered by.
+  const FrameColors colors = Measure(MakeImage({64, 2}, [](int x, int) {
+    const auto level = static_cast<uint8_t>(4 * x);
+    return Rgb{level, level, level};
+  }));
+  EXPECT_EQ(colors.cells.size(), 64u);
+}
+
 TEST(FrameColorsTest, TellsBlackFromWhiteFromTheRest) {
   const auto all = [](Rgb rgb) { return Measure(MakeImage({20, 10}, [rgb](int, int) { return rgb; })); };
   EXPECT_TRUE(all({0, 0, 0}).IsBlack());

@@ -9,7 +9,7 @@
 namespace reelsight::color_analysis {
 namespace {
 
-constexpr int kStarts = 8;
+constexpr int kStarts = 24;
 constexpr int kMaxRounds = 60;
 constexpr uint64_t kSeed = 20240607;
 
