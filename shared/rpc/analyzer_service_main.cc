@@ -37,7 +37,13 @@ absl::StatusOr<Analyzers> Choose(Analyzers all, const AnalyzerServiceConfig& con
                       absl::StrCat("no analyzer ", *wanted.begin(), "; there are ", absl::StrJoin(names, ", ")));
 }
 
+// Summarize brings the results of all frames of a video: 216,000 frames, the orchestrator's limit, at about 1 KiB each.
+constexpr int64_t kDefaultMaxReceiveBytes = int64_t{256} << 20;
+
 absl::Status Prepare(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* config) {
+  if (config->server().max_receive_bytes() == 0) {
+    config->mutable_server()->set_max_receive_bytes(kDefaultMaxReceiveBytes);
+  }
   ApplyDefaults(parts.default_listen_address, parts.default_metrics_address, config->mutable_server());
   if (config->max_queued_batches() == 0) config->set_max_queued_batches(64);
   RETURN_IF_ERROR(CheckServerConfig(config->server()));
