@@ -15,8 +15,8 @@ using ::testing::ElementsAre;
 TEST(FairExecutorTest, TakesTurnsBetweenClients) {
   std::vector<std::string> order;
   {
-    FairExecutor executor({.thread_count = 1});
     std::promise<void> gate;
+    FairExecutor executor({.thread_count = 1});
     ASSERT_TRUE(executor.Submit("gate", [&] { gate.get_future().wait(); }).ok());
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(executor.Submit("a", [&] { order.push_back("a"); }).ok());
     ASSERT_TRUE(executor.Submit("b", [&] { order.push_back("b"); }).ok());
@@ -26,8 +26,8 @@ TEST(FairExecutorTest, TakesTurnsBetweenClients) {
 }
 
 TEST(FairExecutorTest, RefusesWhenFull) {
-  FairExecutor executor({.thread_count = 1, .max_queued = 1});
   std::promise<void> started, gate;
+  FairExecutor executor({.thread_count = 1, .max_queued = 1});
   ASSERT_TRUE(executor
                   .Submit("a",
                           [&] {
