@@ -30,17 +30,16 @@ FairExecutor::~FairExecutor() {
 }
 
 absl::Status FairExecutor::Submit(const std::string& client, std::function<void()> task) {
-  {
-    MutexLock lock(mutex_);
-    if (queued_ >= options_.max_queued) {
-      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                       absl::StrCat(options_.name, ": ", queued_, " tasks are waiting; try again later"));
-    }
-    std::deque<std::function<void()>>& tasks = tasks_[client];
-    if (tasks.empty()) turns_.push_back(client);
-    tasks.push_back(std::move(task));
-    ++queued_;
+  MutexLock lock(mutex_);
+  if (queued_ >= options_.max_queued) {
+    return MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                     absl::StrCat(options_.name, ": ", queued_, " tasks are waiting; try again later"));
   }
+  std::deque<std::function<void()>>& tasks = tasks_[client];
+  if (tasks.empty()) turns_.push_back(client);
+  tasks.push_back(std::move(task));
+  ++queued_;
+  // Under the lock: the task may be what its submitter's owner waits for before it destroys the executor.
   work_.NotifyOne();
   return absl::OkStatus();
 }
