@@ -29,8 +29,8 @@ constexpr float kCornerMinimum = 2e-5f;
 constexpr int kWindowPx = 15;
 constexpr int kSmallestWindowPx = 9;
 constexpr int kPyramidLevels = 3;
-constexpr int kMaxIterations = 30;
-constexpr double kIterationStopPx = 0.003;
+constexpr int kMaxIterations = 20;
+constexpr double kIterationStopPx = 0.01;
 
 constexpr int kMinPoints = 8;
 constexpr double kMinInlierWeight = 0.25;
@@ -268,17 +268,21 @@ void WeighByArea(std::vector<TrackedPoint>& points, int width_px, int height_px)
   const int block_px = std::max(4, std::max(width_px, height_px) / 20);
   constexpr size_t kNearest = 3;
   for (TrackedPoint& point : points) point.weight = 0;
-  std::vector<std::pair<double, size_t>> distances(points.size());
   const size_t nearest = std::min(kNearest, points.size());
   double total = 0;
   for (int y = block_px / 2; y < height_px; y += block_px) {
     for (int x = block_px / 2; x < width_px; x += block_px) {
+      // The nearest so far, ascending; of equals the earlier one first.
+      std::array<std::pair<double, size_t>, kNearest> best;
+      best.fill({std::numeric_limits<double>::max(), 0});
       for (size_t i = 0; i < points.size(); ++i) {
-        const double dx = points[i].x_px - x, dy = points[i].y_px - y;
-        distances[i] = {dx * dx + dy * dy, i};
+        const double dx = points[i].x_px - x, dy = points[i].y_px - y, distance = dx * dx + dy * dy;
+        if (distance >= best[nearest - 1].first) continue;
+        size_t place = nearest - 1;
+        for (; place > 0 && best[place - 1].first > distance; --place) best[place] = best[place - 1];
+        best[place] = {distance, i};
       }
-      std::partial_sort(distances.begin(), distances.begin() + static_cast<ptrdiff_t>(nearest), distances.end());
-      for (size_t i = 0; i < nearest; ++i) points[distances[i].second].weight += 1;
+      for (size_t i = 0; i < nearest; ++i) points[best[i].second].weight += 1;
       total += static_cast<double>(nearest);
     }
   }

@@ -9,7 +9,10 @@
 namespace reelsight::color_analysis {
 namespace {
 
-constexpr int kStarts = 24;
+// Starts of k-means: many for a few cells, where they cost little, down to kLeastStarts for many.
+constexpr int kMostStarts = 48;
+constexpr int kLeastStarts = 6;
+constexpr size_t kCellsAndStarts = 20'000;
 constexpr int kMaxRounds = 60;
 constexpr uint64_t kSeed = 20240607;
 
@@ -129,7 +132,8 @@ std::vector<PaletteColor> FindPalette(std::span<const ColorCell> cells, const Pa
   for (const ColorCell& cell : cells) total += static_cast<double>(cell.count);
   std::mt19937_64 random(kSeed);
   Clustering best;
-  for (int start = 0; start < kStarts; ++start) {
+  const int starts = std::clamp(static_cast<int>(kCellsAndStarts / cells.size()), kLeastStarts, kMostStarts);
+  for (int start = 0; start < starts; ++start) {
     Clustering clustering = Cluster(cells, ChooseCenters(cells, options.max_colors, random));
     if (clustering.inertia < best.inertia) best = std::move(clustering);
   }
