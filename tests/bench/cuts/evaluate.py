@@ -143,7 +143,9 @@ def peer_detectors():
         made[f"content threshold={threshold} min_scene_len={shortest}"] = (
             lambda threshold=threshold, shortest=shortest: ContentDetector(threshold=threshold, min_scene_len=shortest)
         )
-    for ratio, least, shortest in itertools.product((2.0, 3.0, 4.0, 5.0, 7.0, 9.0, 12.0), (15, 30, 45, 60, 75, 90), (3, 8)):
+    for ratio, least, shortest in itertools.product(
+        (2.0, 3.0, 4.0, 5.0, 7.0, 9.0, 12.0), (15, 30, 45, 60, 75, 90), (3, 8)
+    ):
         made[f"adaptive adaptive_threshold={ratio} min_content_val={least} min_scene_len={shortest}"] = (
             lambda ratio=ratio, least=least, shortest=shortest: AdaptiveDetector(
                 adaptive_threshold=ratio, min_content_val=least, min_scene_len=shortest, window_width=2
