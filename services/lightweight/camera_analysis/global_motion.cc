@@ -18,19 +18,20 @@ namespace {
 // Corners: the picture is cut into cells, about this many along its longer side, and each gives its best few. So a
 // strongly textured object gets no more points than its area is due.
 constexpr int kCellsAlong = 12;
-constexpr int kCornersPerCell = 3;
+constexpr int kCornersPerCell = 2;
 constexpr int kCornerDistancePx = 5;
 constexpr int kMarginPx = 5;
+constexpr int kHalveFromPx = 240;
 // Weakest corner taken, as a share of the strongest and absolutely (in cv::cornerMinEigenVal's units).
 constexpr float kCornerQuality = 0.002f;
 constexpr float kCornerMinimum = 2e-5f;
 
 // For a picture of 320 pixels; smaller for smaller ones.
-constexpr int kWindowPx = 15;
+constexpr int kWindowPx = 13;
 constexpr int kSmallestWindowPx = 9;
 constexpr int kPyramidLevels = 3;
-constexpr int kMaxIterations = 20;
-constexpr double kIterationStopPx = 0.01;
+constexpr int kMaxIterations = 10;
+constexpr double kIterationStopPx = 0.02;
 
 constexpr int kMinPoints = 8;
 constexpr double kMinInlierWeight = 0.25;
@@ -90,13 +91,14 @@ std::optional<Similarity> Fit(const std::vector<Centered>& points, const std::ve
   return motion;
 }
 
-// Sum of Geman and McClure's bounded loss.
-double Loss(const Similarity& motion, const std::vector<Centered>& points, double scale_px) {
+// Sum of Geman and McClure's bounded loss; no more than known to be `limit` or above once it is.
+double Loss(const Similarity& motion, const std::vector<Centered>& points, double scale_px, double limit) {
   const double square = scale_px * scale_px;
   double loss = 0;
   for (const Centered& point : points) {
     const double residual = SquaredResidual(motion, point);
     loss += point.weight * residual / (residual + square);
+    if (loss >= limit) break;
   }
   return loss;
 }
@@ -117,7 +119,7 @@ class Sequence {
 // Best of many motions, each given by two points or by one point's shift alone.
 Similarity Search(const std::vector<Centered>& points, double scale_px) {
   Similarity best;
-  double best_loss = Loss(best, points, scale_px);
+  double best_loss = Loss(best, points, scale_px, std::numeric_limits<double>::infinity());
   // Points are drawn by their weights.
   std::vector<double> sums(points.size());
   double total = 0;
@@ -128,7 +130,7 @@ Similarity Search(const std::vector<Centered>& points, double scale_px) {
     return points[std::min(static_cast<size_t>(found - sums.begin()), points.size() - 1)];
   };
   const auto consider = [&](const Similarity& motion) {
-    const double loss = Loss(motion, points, scale_px);
+    const double loss = Loss(motion, points, scale_px, best_loss);
     if (loss >= best_loss) return;
     best = motion;
     best_loss = loss;
@@ -196,10 +198,18 @@ Refined Refine(Similarity motion, const std::vector<Centered>& points, double fi
   return result;
 }
 
-std::vector<cv::Point2f> FindCorners(const cv::Mat& picture) {
+std::vector<cv::Point2f> FindCorners(const cv::Mat& whole) {
+  // A point need not be the very tip of a corner to be followed, so a large picture is searched at half its size.
+  const bool halve = std::max(whole.cols, whole.rows) >= kHalveFromPx;
+  cv::Mat picture = whole;
+  if (halve) cv::resize(whole, picture, cv::Size(whole.cols / 2, whole.rows / 2), 0, 0, cv::INTER_AREA);
+  const float scale = halve ? 2 : 1;
+  const float shift = halve ? 0.5F : 0;
+  const float distance = kCornerDistancePx / scale;
   cv::Mat strength;
   cv::cornerMinEigenVal(picture, strength, 3, 3);
-  const cv::Rect inner(kMarginPx, kMarginPx, picture.cols - 2 * kMarginPx, picture.rows - 2 * kMarginPx);
+  const int margin = halve ? (kMarginPx + 1) / 2 : kMarginPx;
+  const cv::Rect inner(margin, margin, picture.cols - 2 * margin, picture.rows - 2 * margin);
   std::vector<cv::Point2f> corners;
   if (inner.width < kMinPoints || inner.height < kMinPoints) return corners;
   double strongest = 0;
@@ -230,14 +240,15 @@ std::vector<cv::Point2f> FindCorners(const cv::Mat& picture) {
       for (const auto& [value, point] : candidates) {
         if (corners.size() - first == kCornersPerCell) break;
         const bool close = std::any_of(corners.begin() + static_cast<ptrdiff_t>(first), corners.end(),
-                                       [&point = point](const cv::Point2f& other) {
-                                         return std::abs(other.x - static_cast<float>(point.x)) < kCornerDistancePx &&
-                                                std::abs(other.y - static_cast<float>(point.y)) < kCornerDistancePx;
+                                       [&point = point, distance](const cv::Point2f& other) {
+                                         return std::abs(other.x - static_cast<float>(point.x)) < distance &&
+                                                std::abs(other.y - static_cast<float>(point.y)) < distance;
                                        });
         if (!close) corners.emplace_back(static_cast<float>(point.x), static_cast<float>(point.y));
       }
     }
   }
+  for (cv::Point2f& corner : corners) corner = {scale * corner.x + shift, scale * corner.y + shift};
   return corners;
 }
 

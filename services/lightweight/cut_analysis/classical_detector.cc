@@ -46,8 +46,7 @@ absl::StatusOr<std::vector<Transition>> ClassicalDetector::Detect(std::span<cons
   }
   RETURN_IF_ERROR(cancel.status());
   const size_t gradual_count = transitions.size();
-  for (const CutCandidate& candidate : FindCutCandidates(series)) {
-    if (candidate.score < threshold) continue;
+  for (const CutCandidate& candidate : FindCutCandidates(series, threshold)) {
     const Transition cut{TransitionKind::kHardCut, candidate.frame, candidate.frame, candidate.score};
     if (!OverlapsAny(cut, std::span(transitions).first(gradual_count))) transitions.push_back(cut);
   }

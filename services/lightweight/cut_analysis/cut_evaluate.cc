@@ -48,7 +48,7 @@ void PrintEvidence(const analyzer::v1::SummarizeRequest& request) {
     features.push_back(*DecodeFeatures(result.payload()));
   }
   const std::vector<SeriesFrame> series = MakeSeries(offsets, std::move(features));
-  for (const CutCandidate& candidate : FindCutCandidates(series)) {
+  for (const CutCandidate& candidate : FindCutCandidates(series, 0)) {
     std::printf("C %ld %.4f", static_cast<long>(request.results(candidate.frame).index()), candidate.score);
     for (const float value : candidate.evidence.values) std::printf(" %.4f", value);
     std::printf("\n");

@@ -2,8 +2,10 @@
 #include "services/lightweight/cut_analysis/frame_matcher.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 namespace reelsight::cut_analysis {
@@ -40,31 +42,31 @@ float L1(const std::array<uint8_t, kBins>& a, const std::array<uint8_t, kBins>& 
   return total == 0 ? 0.0F : static_cast<float>(sum) / static_cast<float>(total);
 }
 
-// Luma with half the cells each way.
-struct Coarse {
+// A luma grid in integers: sums of them are exact in whatever order a vector unit takes them.
+struct Grid {
   int width = 0;
   int height = 0;
-  std::vector<float> cells;
+  // What one level counts.
+  int unit = 1;
+  std::vector<int32_t> cells;
 };
 
-Coarse Halve(const FrameFeatures& features) {
-  Coarse out{features.grid_width / 2, features.grid_height / 2, {}};
+// Half the cells each way.
+Grid Halve(const FrameFeatures& features) {
+  Grid out{.width = features.grid_width / 2, .height = features.grid_height / 2, .unit = 4, .cells = {}};
   out.cells.resize(static_cast<size_t>(out.width) * out.height);
   for (int y = 0; y < out.height; ++y) {
     const uint8_t* const row = &features.luma[static_cast<size_t>(2 * y) * features.grid_width];
     for (int x = 0; x < out.width; ++x) {
       const uint8_t* const cell = row + 2 * x;
-      out.cells[y * out.width + x] =
-          0.25F * static_cast<float>(cell[0] + cell[1] + cell[features.grid_width] + cell[features.grid_width + 1]);
+      out.cells[y * out.width + x] = cell[0] + cell[1] + cell[features.grid_width] + cell[features.grid_width + 1];
     }
   }
   return out;
 }
 
-Coarse Full(const FrameFeatures& features) {
-  Coarse out{features.grid_width, features.grid_height, {}};
-  out.cells.assign(features.luma.begin(), features.luma.end());
-  return out;
+Grid Full(const FrameFeatures& features) {
+  return {features.grid_width, features.grid_height, 1, {features.luma.begin(), features.luma.end()}};
 }
 
 struct Shift {
@@ -74,30 +76,41 @@ struct Shift {
 };
 
 // Correlation of b(x, y) with a(x + dx, y + dy) where they overlap.
-float CorrelationAt(const Coarse& a, const Coarse& b, int dx, int dy) {
+float CorrelationAt(const Grid& a, const Grid& b, int dx, int dy) {
   const int x0 = std::max(0, -dx), x1 = std::min(b.width, a.width - dx);
   const int y0 = std::max(0, -dy), y1 = std::min(b.height, a.height - dy);
-  float sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
+  // A side is at most 255 cells, so 32 bits hold a row's squares: 127 of 1020 or 255 of 255.
+  int64_t sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
   for (int y = y0; y < y1; ++y) {
-    const float* const pa = &a.cells[(y + dy) * a.width + dx];
-    const float* const pb = &b.cells[y * b.width];
+    const int32_t* const pa = &a.cells[(y + dy) * a.width + dx];
+    const int32_t* const pb = &b.cells[y * b.width];
+    int32_t row_a = 0, row_b = 0, row_aa = 0, row_bb = 0, row_ab = 0;
     for (int x = x0; x < x1; ++x) {
-      sa += pa[x];
-      sb += pb[x];
-      saa += pa[x] * pa[x];
-      sbb += pb[x] * pb[x];
-      sab += pa[x] * pb[x];
+      row_a += pa[x];
+      row_b += pb[x];
+      row_aa += pa[x] * pa[x];
+      row_bb += pb[x] * pb[x];
+      row_ab += pa[x] * pb[x];
     }
+    sa += row_a;
+    sb += row_b;
+    saa += row_aa;
+    sbb += row_bb;
+    sab += row_ab;
   }
-  const float n = static_cast<float>((x1 - x0) * (y1 - y0));
+  const auto n = static_cast<double>((x1 - x0) * (y1 - y0));
   // One level of noise keeps blank pictures from correlating by chance.
-  const float va = saa - sa * sa / n + n, vb = sbb - sb * sb / n + n;
-  const float overlap = n / static_cast<float>(a.width * a.height);
-  return (sab - sa * sb / n) / std::sqrt(va * vb) - 0.3F * (1 - overlap);
+  const double noise = n * a.unit * a.unit;
+  const auto mean_a = static_cast<double>(sa) / n, mean_b = static_cast<double>(sb) / n;
+  const double va = static_cast<double>(saa) - static_cast<double>(sa) * mean_a + noise;
+  const double vb = static_cast<double>(sbb) - static_cast<double>(sb) * mean_b + noise;
+  const double overlap = n / (a.width * a.height);
+  const double covariance = static_cast<double>(sab) - static_cast<double>(sa) * mean_b;
+  return static_cast<float>(covariance / std::sqrt(va * vb) - 0.3 * (1 - overlap));
 }
 
 Shift BestShift(const FrameFeatures& a, const FrameFeatures& b) {
-  const Coarse coarse_a = Halve(a), coarse_b = Halve(b);
+  const Grid coarse_a = Halve(a), coarse_b = Halve(b);
   const int reach_x = coarse_a.width * 6 / 10, reach_y = coarse_a.height * 6 / 10;
   Shift best;
   for (int dy = -reach_y; dy <= reach_y; ++dy) {
@@ -111,7 +124,7 @@ Shift BestShift(const FrameFeatures& a, const FrameFeatures& b) {
       if (correlation > best.correlation) best = {dx, dy, correlation};
     }
   }
-  const Coarse full_a = Full(a), full_b = Full(b);
+  const Grid full_a = Full(a), full_b = Full(b);
   Shift fine;
   for (int dy = 2 * best.dy - 1; dy <= 2 * best.dy + 1; ++dy) {
     for (int dx = 2 * best.dx - 1; dx <= 2 * best.dx + 1; ++dx) {
@@ -123,9 +136,10 @@ Shift BestShift(const FrameFeatures& a, const FrameFeatures& b) {
   return fine;
 }
 
-// Mean difference of the block of `b` at (x, y) from `a` at (x + dx, y + dy); large if that is outside.
+// Mean difference of the block of `b` at (x, y) from `a` at (x + dx, y + dy); large if that is outside. No more than
+// known to be `limit` or above once its luma is.
 float BlockDifference(const FrameFeatures& a, const FrameFeatures& b, int x, int y, int width, int height, int dx,
-                      int dy) {
+                      int dy, float limit) {
   if (x + dx < 0 || y + dy < 0 || x + dx + width > a.grid_width || y + dy + height > a.grid_height) return 1e9F;
   int luma = 0, chroma = 0, chroma_count = 0;
   for (int row = 0; row < height; ++row) {
@@ -133,6 +147,8 @@ float BlockDifference(const FrameFeatures& a, const FrameFeatures& b, int x, int
     const uint8_t* const pb = &b.luma[static_cast<size_t>(y + row) * b.grid_width + x];
     for (int column = 0; column < width; ++column) luma += std::abs(pa[column] - pb[column]);
   }
+  const float luma_mean = static_cast<float>(luma) / static_cast<float>(width * height);
+  if (luma_mean >= limit) return luma_mean;
   const int stride = a.grid_width / 2;
   for (int row = 0; row < height; row += 2) {
     for (int column = 0; column < width; column += 2) {
@@ -142,8 +158,31 @@ float BlockDifference(const FrameFeatures& a, const FrameFeatures& b, int x, int
       ++chroma_count;
     }
   }
-  return static_cast<float>(luma) / static_cast<float>(width * height) +
-         0.5F * static_cast<float>(chroma) / static_cast<float>(chroma_count);
+  return luma_mean + 0.5F * static_cast<float>(chroma) / static_cast<float>(chroma_count);
+}
+
+// Looks for each block of `b` in `a`, near its place moved by each of `shifts`.
+BlockMatch MatchBlocks(const FrameFeatures& a, const FrameFeatures& b, std::span<const std::pair<int, int>> shifts) {
+  int blocks = 0, unexplained = 0;
+  float sum = 0;
+  for (int y = 0; y < b.grid_height; y += kBlock) {
+    for (int x = 0; x < b.grid_width; x += kBlock) {
+      const int width = std::min(kBlock, b.grid_width - x), height = std::min(kBlock, b.grid_height - y);
+      float best = 1e9F;
+      for (const auto& [cx, cy] : shifts) {
+        for (int dy = cy - kReach; dy <= cy + kReach; ++dy) {
+          for (int dx = cx - kReach; dx <= cx + kReach; ++dx) {
+            best = std::min(best, BlockDifference(a, b, x, y, width, height, dx, dy, best));
+          }
+        }
+      }
+      sum += best;
+      ++blocks;
+      if (best > kUnexplained) ++unexplained;
+    }
+  }
+  return {.residual = sum / static_cast<float>(blocks),
+          .unexplained = static_cast<float>(unexplained) / static_cast<float>(blocks)};
 }
 
 }  // namespace
@@ -159,6 +198,11 @@ float HistogramDistance(const FrameFeatures& a, const FrameFeatures& b) {
          0.25F * L1(a.v_histogram, b.v_histogram);
 }
 
+BlockMatch MatchInPlace(const FrameFeatures& a, const FrameFeatures& b) {
+  if (!SameGrid(a, b)) return {.residual = 255, .unexplained = 1};
+  return MatchBlocks(a, b, std::array{std::pair{0, 0}});
+}
+
 Match CompareFrames(const FrameFeatures& a, const FrameFeatures& b) {
   Match match;
   if (!SameGrid(a, b)) return {.plain = 255, .residual = 255, .unexplained = 1, .correlation = 0, .histogram = 1};
@@ -166,26 +210,11 @@ Match CompareFrames(const FrameFeatures& a, const FrameFeatures& b) {
   match.histogram = HistogramDistance(a, b);
   const Shift shift = BestShift(a, b);
   match.correlation = shift.correlation;
-  int blocks = 0, unexplained = 0;
-  float sum = 0;
-  for (int y = 0; y < b.grid_height; y += kBlock) {
-    for (int x = 0; x < b.grid_width; x += kBlock) {
-      const int width = std::min(kBlock, b.grid_width - x), height = std::min(kBlock, b.grid_height - y);
-      float best = 1e9F;
-      for (const auto& [cx, cy] : {std::pair{0, 0}, std::pair{shift.dx, shift.dy}}) {
-        for (int dy = cy - kReach; dy <= cy + kReach; ++dy) {
-          for (int dx = cx - kReach; dx <= cx + kReach; ++dx) {
-            best = std::min(best, BlockDifference(a, b, x, y, width, height, dx, dy));
-          }
-        }
-      }
-      sum += best;
-      ++blocks;
-      if (best > kUnexplained) ++unexplained;
-    }
-  }
-  match.residual = sum / static_cast<float>(blocks);
-  match.unexplained = static_cast<float>(unexplained) / static_cast<float>(blocks);
+  const std::array places = {std::pair{0, 0}, std::pair{shift.dx, shift.dy}};
+  const bool moved = places[0] != places[1];
+  const BlockMatch blocks = MatchBlocks(a, b, std::span(places).first(moved ? 2 : 1));
+  match.residual = blocks.residual;
+  match.unexplained = blocks.unexplained;
   return match;
 }
 

@@ -23,11 +23,20 @@ struct Match {
   float histogram = 0;
 };
 
+// What blocks found in place say; see Match.
+struct BlockMatch {
+  float residual = 0;
+  float unexplained = 0;
+};
+
 // Cheap: `plain` alone.
 float PlainDifference(const FrameFeatures& a, const FrameFeatures& b);
 // L1 distance of the histograms, in [0, 1], with neighbouring bins pooled so that a shift by a level costs little.
 float HistogramDistance(const FrameFeatures& a, const FrameFeatures& b);
-// All of it, about 50 us. Frames of unlike grids have nothing in common.
+// Blocks looked for near their places only: neither value is below that of CompareFrames, which also looks near the
+// global shift.
+BlockMatch MatchInPlace(const FrameFeatures& a, const FrameFeatures& b);
+// All of it, several times the work of MatchInPlace. Frames of unlike grids have nothing in common.
 Match CompareFrames(const FrameFeatures& a, const FrameFeatures& b);
 
 // Standard deviation of the luma grid, in levels.

@@ -39,39 +39,57 @@ class MatchCache {
 };
 
 // Logistic regression on the tuning clips of tests/bench/cuts, each weight kept to the sign that its evidence has.
+constexpr std::array<float, CutEvidence::kCount> kWeights = {1.39F, 10.59F, 0.0F,  0.26F, 3.24F, 1.88F,
+                                                             4.48F, 1.28F,  3.12F, 2.9F,  -4.9F};
+constexpr float kBias = -20.7F;
+
 float Score(const CutEvidence& evidence) {
-  static constexpr std::array<float, CutEvidence::kCount> kWeights = {1.39F, 10.59F, 0.0F,  0.26F, 3.24F, 1.88F,
-                                                                      4.48F, 1.28F,  3.12F, 2.9F,  -4.9F};
-  float sum = -20.7F;
+  float sum = kBias;
   for (int i = 0; i < CutEvidence::kCount; ++i) sum += kWeights[i] * evidence.values[i];
   return 1 / (1 + std::exp(-sum));
 }
 
+// What the pair and its neighbours say without a search for shifts.
+void SetQuickEvidence(const BlockMatch& blocks, float histogram, std::span<const float> plain, int frame,
+                      CutEvidence& evidence) {
+  const auto plain_at = [&](int i) { return i >= 1 && i < static_cast<int>(plain.size()) ? plain[i] : 0.0F; };
+  evidence.values[0] = Squash(blocks.residual, 8);
+  evidence.values[1] = blocks.unexplained;
+  evidence.values[3] = histogram;
+  evidence.values[4] = Squash(plain[frame], std::max(plain_at(frame - 1), plain_at(frame + 1)));
+  float around = 0;
+  for (const int distance : {2, 3, 4, 5, 6}) around += plain_at(frame - distance) + plain_at(frame + distance);
+  evidence.values[5] = Squash(plain[frame], around / 10);
+}
+
+// No score of a pair is above this, given its quick evidence or more than that.
+float HighestScore(CutEvidence evidence) {
+  for (const int other : {2, 6, 7, 8, 9}) evidence.values[other] = 1;
+  evidence.values[10] = 0;
+  return Score(evidence);
+}
+
 }  // namespace
 
-std::vector<CutCandidate> FindCutCandidates(std::span<const SeriesFrame> series) {
+std::vector<CutCandidate> FindCutCandidates(std::span<const SeriesFrame> series, float least_score) {
   const int count = static_cast<int>(series.size());
   std::vector<float> plain(count, 0.0F);
   for (int i = 1; i < count; ++i) plain[i] = PlainDifference(series[i - 1].features, series[i].features);
-  const auto plain_at = [&](int i) { return i >= 1 && i < count ? plain[i] : 0.0F; };
   MatchCache matches(series);
   std::vector<CutCandidate> candidates;
   for (int i = 1; i < count; ++i) {
     const FrameFeatures& before = series[i - 1].features;
     const FrameFeatures& after = series[i].features;
-    if (plain[i] < kMinPlain && HistogramDistance(before, after) < kMinHistogram) continue;
-    const Match match = matches.Get(i - 1, i);
-    if (match.residual < 2 && match.unexplained < 0.1F) continue;
+    const float pair_histogram = HistogramDistance(before, after);
+    if (plain[i] < kMinPlain && pair_histogram < kMinHistogram) continue;
     CutCandidate candidate{.frame = i};
     auto& evidence = candidate.evidence.values;
-    evidence[0] = Squash(match.residual, 8);
-    evidence[1] = match.unexplained;
+    SetQuickEvidence(MatchInPlace(before, after), pair_histogram, plain, i, candidate.evidence);
+    if (HighestScore(candidate.evidence) < least_score) continue;
+    const Match match = matches.Get(i - 1, i);
+    if (match.residual < 2 && match.unexplained < 0.1F) continue;
+    SetQuickEvidence({match.residual, match.unexplained}, match.histogram, plain, i, candidate.evidence);
     evidence[2] = 1 - std::max(0.0F, match.correlation);
-    evidence[3] = match.histogram;
-    evidence[4] = Squash(plain[i], std::max(plain_at(i - 1), plain_at(i + 1)));
-    float around = 0;
-    for (const int distance : {2, 3, 4, 5, 6}) around += plain_at(i - distance) + plain_at(i + distance);
-    evidence[5] = Squash(plain[i], around / 10);
     float residual = match.residual, correlation = match.correlation, histogram = match.histogram;
     for (const auto& [back, ahead] : kAcross) {
       const int a = i - 1 - back, b = i + ahead;
@@ -93,7 +111,7 @@ std::vector<CutCandidate> FindCutCandidates(std::span<const SeriesFrame> series)
     evidence[9] = Squash(match.residual, neighbour);
     evidence[10] = std::max(0.0F, 1 - evidence[7] / kAlike);
     candidate.score = Score(candidate.evidence);
-    candidates.push_back(candidate);
+    if (candidate.score >= least_score) candidates.push_back(candidate);
   }
   return candidates;
 }

@@ -25,7 +25,8 @@ struct CutCandidate {
   CutEvidence evidence;
 };
 
-// Pairs of neighbours that are unlike enough to be looked at, each with its score. Deterministic.
-std::vector<CutCandidate> FindCutCandidates(std::span<const SeriesFrame> series);
+// Pairs of neighbours that are unlike enough to be looked at, each with its score, which is at least `least_score`, in
+// [0, 1]. The higher that is, the sooner most pairs are ruled out. Deterministic.
+std::vector<CutCandidate> FindCutCandidates(std::span<const SeriesFrame> series, float least_score);
 
 }  // namespace reelsight::cut_analysis
