@@ -102,13 +102,22 @@ MotionRates ToRates(const GlobalMotion& motion, int width_px, int height_px, abs
           .roll_per_second = -motion.turn_radians / (2 * std::numbers::pi) / seconds};
 }
 
-// Motion from `earlier` to `later`, sampled frames of one shot; nullopt if there is none to be found.
+// Motion from `earlier` to `later`, sampled frames, by their small pictures; nullopt if there is none to be found.
 absl::StatusOr<std::optional<GlobalMotion>> Follow(const Sampled& earlier, const Sampled& later) {
   if (later.offset <= earlier.offset || later.offset - earlier.offset > kLongestGap ||
       earlier.pair.thumbnail->size() != later.pair.thumbnail->size()) {
     return std::nullopt;
   }
-  ASSIGN_OR_RETURN(const GlobalMotion motion, EstimateMotion(*earlier.pair.thumbnail, *later.pair.thumbnail));
+  const std::vector<FollowedMotion>& followed = later.pair.followed;
+  const auto known = std::find_if(followed.begin(), followed.end(), [&](const FollowedMotion& one) {
+    return one.earlier_offset == earlier.offset;
+  });
+  GlobalMotion motion;
+  if (known != followed.end()) {
+    motion = known->motion;
+  } else {
+    ASSIGN_OR_RETURN(motion, EstimateMotion(*earlier.pair.thumbnail, *later.pair.thumbnail));
+  }
   if (motion.inlier_share <= 0) return std::nullopt;
   return motion;
 }
@@ -117,6 +126,21 @@ bool IsSlow(const GlobalMotion& motion, const analysis::Image& picture) {
   const double reach_px = std::max(picture.width_px(), picture.height_px()) / 2.0;
   return std::max({std::abs(motion.shift_x_px), std::abs(motion.shift_y_px), std::abs(motion.log_scale) * reach_px,
                    std::abs(motion.turn_radians) * reach_px}) < kSlowPx;
+}
+
+// Follows the last of `frames` from those before it. Done where the frames come in, as far as a batch holds them; what is
+// missing is made up for when they are summarized, with the same outcome.
+absl::Status FollowLast(const std::vector<Sampled>& frames, std::vector<FollowedMotion>& followed) {
+  const size_t last = frames.size() - 1;
+  for (const size_t back : {size_t{1}, kSlowReach}) {
+    if (last < back) break;
+    const Sampled& earlier = frames[last - back];
+    ASSIGN_OR_RETURN(const std::optional<GlobalMotion> motion, Follow(earlier, frames[last]));
+    if (!motion.has_value()) break;
+    followed.push_back({earlier.offset, *motion});
+    if (!IsSlow(*motion, *frames[last].pair.thumbnail)) break;
+  }
+  return absl::OkStatus();
 }
 
 // Measures the motion that led to the last of `frames`, those of one shot so far, over a longer time.
@@ -232,7 +256,7 @@ class CameraAnalyzer final : public analysis::Analyzer {
 
   absl::StatusOr<std::vector<std::string>> AnalyzeFrames(const analysis::BatchView& view,
                                                          const CancelToken& cancel) override {
-    std::vector<std::string> payloads;
+    std::vector<Sampled> targets;
     const analysis::Frame* before = nullptr;
     for (const analysis::BatchView::Item& item : view.items) {
       const analysis::Frame& frame = *item.frame;
@@ -248,10 +272,14 @@ class CameraAnalyzer final : public analysis::Analyzer {
           ASSIGN_OR_RETURN(pair.motion, EstimateMotion(*before->image, *frame.image));
         }
         ASSIGN_OR_RETURN(pair.thumbnail, MakeThumbnail(*frame.image));
-        payloads.push_back(EncodePair(pair));
+        targets.push_back({frame.offset, std::move(pair)});
+        RETURN_IF_ERROR(FollowLast(targets, targets.back().pair.followed));
       }
       before = &frame;
     }
+    std::vector<std::string> payloads;
+    payloads.reserve(targets.size());
+    for (const Sampled& target : targets) payloads.push_back(EncodePair(target.pair));
     return payloads;
   }
 

@@ -275,16 +275,40 @@ TEST_F(CameraAnalyzerTest, AShotWithoutSamplesIsStaticWithScoreZero) {
 }
 
 TEST_F(CameraAnalyzerTest, BatchingChangesNothing) {
-  const Images images = Render(61, [](double t) { return CameraPose{.x_widths = 0.2 * t, .log_scale = 0.05 * t}; });
-  const std::vector<analyzer::v1::FrameResult> together = Analyze(images, {Sampled(images)});
-  const std::vector<analyzer::v1::FrameResult> apart =
-      Analyze(images, {{25, 30, 55}, {0}, {5}, {60}, {10, 50}, {15, 20, 45}, {35, 40}});
-  ASSERT_EQ(together.size(), 13u);
-  ASSERT_EQ(apart.size(), 13u);
-  for (size_t i = 0; i < together.size(); ++i) {
-    EXPECT_EQ(together[i].SerializeAsString(), apart[i].SerializeAsString()) << i;
-    EXPECT_LE(together[i].payload().size(), 4096u);
+  // The slow motion is followed over several sampled frames, which batches hold in part.
+  for (const double speed : {0.2, 0.004}) {
+    const Images images =
+        Render(61, [speed](double t) { return CameraPose{.x_widths = speed * t, .log_scale = speed / 4 * t}; });
+    analyzer::v1::SummarizeRequest request = MakeRequest(images);
+    const std::string together = Summarize(request).SerializeAsString();
+    ASSERT_EQ(request.results_size(), 13);
+    for (const auto& batches :
+         {std::vector<std::vector<int64_t>>{{25, 30, 55}, {0}, {5}, {60}, {10, 50}, {15, 20, 45}, {35, 40}},
+          std::vector<std::vector<int64_t>>{{0, 5, 10, 15, 20}, {25, 30, 35, 40, 45}, {50, 55, 60}}}) {
+      request.clear_results();
+      for (const analyzer::v1::FrameResult& result : Analyze(images, batches)) {
+        EXPECT_LE(result.payload().size(), 4096u);
+        *request.add_results() = result;
+      }
+      EXPECT_EQ(request.results_size(), 13);
+      EXPECT_TRUE(Summarize(request).SerializeAsString() == together) << "at speed " << speed;
+    }
   }
+}
+
+TEST_F(CameraAnalyzerTest, ABatchFollowsItsOwnFrames) {
+  const Images images = Render(31, [](double t) { return CameraPose{.x_widths = 0.004 * t}; });
+  const std::vector<analyzer::v1::FrameResult> results = Analyze(images, {{0, 5, 10, 15}, {20}});
+  std::vector<std::vector<absl::Duration>> earlier;
+  for (const analyzer::v1::FrameResult& result : results) {
+    const absl::StatusOr<PairPayload> pair = DecodePair(result.payload());
+    ASSERT_TRUE(pair.ok()) << pair.status();
+    earlier.emplace_back();
+    for (const FollowedMotion& followed : pair->followed) earlier.back().push_back(followed.earlier_offset);
+  }
+  const std::vector<std::vector<absl::Duration>> expected = {
+      {}, {OffsetOf(0)}, {OffsetOf(5)}, {OffsetOf(10), OffsetOf(0)}, {}};
+  EXPECT_EQ(earlier, expected);
 }
 
 TEST_F(CameraAnalyzerTest, OnlyTheFrameJustBeforeMakesAPair) {

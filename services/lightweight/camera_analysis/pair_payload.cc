@@ -17,7 +17,9 @@ namespace {
 using ::google::protobuf::io::CodedInputStream;
 using ::google::protobuf::io::CodedOutputStream;
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+// A frame is followed from its neighbour and from one further back.
+constexpr uint32_t kMaxFollowed = 2;
 enum Flags : uint32_t { kHasPair = 1, kRepeated = 2 };
 
 bool ReadDouble(CodedInputStream& in, double& value) {
@@ -25,6 +27,29 @@ bool ReadDouble(CodedInputStream& in, double& value) {
   if (!in.ReadLittleEndian64(&bits)) return false;
   value = std::bit_cast<double>(bits);
   return std::isfinite(value);
+}
+
+bool ReadMotion(CodedInputStream& in, GlobalMotion& motion) {
+  uint32_t points = 0;
+  if (!in.ReadVarint32(&points) || !ReadDouble(in, motion.shift_x_px) || !ReadDouble(in, motion.shift_y_px) ||
+      !ReadDouble(in, motion.log_scale) || !ReadDouble(in, motion.turn_radians) ||
+      !ReadDouble(in, motion.inlier_share)) {
+    return false;
+  }
+  motion.points = static_cast<int>(points);
+  return motion.inlier_share >= 0 && motion.inlier_share <= 1;
+}
+
+bool ReadFollowed(CodedInputStream& in, std::vector<FollowedMotion>& followed) {
+  uint32_t count = 0;
+  if (!in.ReadVarint32(&count) || count > kMaxFollowed) return false;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint64_t offset = 0;
+    FollowedMotion& one = followed.emplace_back();
+    if (!in.ReadLittleEndian64(&offset) || !ReadMotion(in, one.motion)) return false;
+    one.earlier_offset = absl::Nanoseconds(static_cast<int64_t>(offset));
+  }
+  return true;
 }
 
 bool ReadThumbnail(CodedInputStream& in, PairPayload& pair) {
@@ -44,25 +69,29 @@ bool Read(CodedInputStream& in, PairPayload& pair) {
   uint8_t version = 0;
   uint32_t flags = 0;
   if (!in.ReadRaw(&version, 1) || version != kVersion || !in.ReadVarint32(&flags)) return false;
-  if (!ReadThumbnail(in, pair)) return false;
+  if (!ReadThumbnail(in, pair) || !ReadFollowed(in, pair.followed)) return false;
   pair.has_pair = (flags & kHasPair) != 0;
   if (!pair.has_pair) return true;
   GlobalMotion& motion = pair.motion;
   motion.repeated = (flags & kRepeated) != 0;
   uint64_t offset = 0;
-  uint32_t width = 0, height = 0, points = 0;
+  uint32_t width = 0, height = 0;
   if (!in.ReadLittleEndian64(&offset) || !in.ReadVarint32(&width) || !in.ReadVarint32(&height) ||
-      !in.ReadVarint32(&points) || !ReadDouble(in, motion.shift_x_px) || !ReadDouble(in, motion.shift_y_px) ||
-      !ReadDouble(in, motion.log_scale) || !ReadDouble(in, motion.turn_radians) ||
-      !ReadDouble(in, motion.inlier_share)) {
+      !ReadMotion(in, motion)) {
     return false;
   }
   pair.earlier_offset = absl::Nanoseconds(static_cast<int64_t>(offset));
   pair.width_px = static_cast<int>(width);
   pair.height_px = static_cast<int>(height);
-  motion.points = static_cast<int>(points);
-  return width > 0 && height > 0 && width <= 65536 && height <= 65536 && motion.inlier_share >= 0 &&
-         motion.inlier_share <= 1;
+  return width > 0 && height > 0 && width <= 65536 && height <= 65536;
+}
+
+void WriteMotion(const GlobalMotion& motion, CodedOutputStream& out) {
+  out.WriteVarint32(static_cast<uint32_t>(motion.points));
+  for (const double value :
+       {motion.shift_x_px, motion.shift_y_px, motion.log_scale, motion.turn_radians, motion.inlier_share}) {
+    out.WriteLittleEndian64(std::bit_cast<uint64_t>(value));
+  }
 }
 
 }  // namespace
@@ -93,17 +122,20 @@ std::string EncodePair(const PairPayload& pair) {
     out.WriteVarint32(static_cast<uint32_t>(pair.thumbnail->width_px()));
     out.WriteVarint32(static_cast<uint32_t>(pair.thumbnail->height_px()));
     out.WriteRaw(pair.thumbnail->plane(0), static_cast<int>(pair.thumbnail->bytes().size()));
+    out.WriteVarint32(static_cast<uint32_t>(pair.followed.size()));
+    for (const FollowedMotion& followed : pair.followed) {
+      out.WriteLittleEndian64(static_cast<uint64_t>(absl::ToInt64Nanoseconds(followed.earlier_offset)));
+      WriteMotion(followed.motion, out);
+    }
     if (pair.has_pair) {
       out.WriteLittleEndian64(static_cast<uint64_t>(absl::ToInt64Nanoseconds(pair.earlier_offset)));
       out.WriteVarint32(static_cast<uint32_t>(pair.width_px));
       out.WriteVarint32(static_cast<uint32_t>(pair.height_px));
-      out.WriteVarint32(static_cast<uint32_t>(motion.points));
-      for (const double value :
-           {motion.shift_x_px, motion.shift_y_px, motion.log_scale, motion.turn_radians, motion.inlier_share}) {
-        out.WriteLittleEndian64(std::bit_cast<uint64_t>(value));
-      }
+      WriteMotion(motion, out);
     }
   }
+  // It stays in memory until Summarize.
+  payload.shrink_to_fit();
   return payload;
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What AnalyzeFrames hands to Summarize for one sampled frame: the motion between it and the frame before it, and a
-// small picture of it, by which Summarize measures the motion from one sampled frame to the next.
+// What AnalyzeFrames hands to Summarize for one sampled frame: the motion between it and the frame before it, a small
+// picture of it, by which the motion from one sampled frame to the next is measured, and those of these motions that its
+// batch allowed to measure already.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -17,6 +19,13 @@ namespace reelsight::camera_analysis {
 
 // Longest side of the small picture.
 inline constexpr int kThumbnailSidePx = 80;
+
+// The motion from an earlier sampled frame, measured on the small pictures.
+struct FollowedMotion {
+  // Presentation time of the earlier frame.
+  absl::Duration earlier_offset;
+  GlobalMotion motion;
+};
 
 struct PairPayload {
   // False: the frame came without the one before it, as the first of a video does; the rest is then unset.
@@ -29,6 +38,8 @@ struct PairPayload {
   GlobalMotion motion;
   // GRAY8, never null; set also without a pair.
   std::shared_ptr<const analysis::Image> thumbnail;
+  // What Summarize would measure by the thumbnails, for none, some or all of the frames that it may ask for.
+  std::vector<FollowedMotion> followed;
 };
 
 // `picture` made small by averaging; never enlarged. INVALID_ARGUMENT, BAD_FRAME, if it is not GRAY8.
