@@ -109,9 +109,8 @@ absl::StatusOr<std::optional<GlobalMotion>> Follow(const Sampled& earlier, const
     return std::nullopt;
   }
   const std::vector<FollowedMotion>& followed = later.pair.followed;
-  const auto known = std::find_if(followed.begin(), followed.end(), [&](const FollowedMotion& one) {
-    return one.earlier_offset == earlier.offset;
-  });
+  const auto known = std::find_if(followed.begin(), followed.end(),
+                                  [&](const FollowedMotion& one) { return one.earlier_offset == earlier.offset; });
   GlobalMotion motion;
   if (known != followed.end()) {
     motion = known->motion;
@@ -128,8 +127,8 @@ bool IsSlow(const GlobalMotion& motion, const analysis::Image& picture) {
                    std::abs(motion.turn_radians) * reach_px}) < kSlowPx;
 }
 
-// Follows the last of `frames` from those before it. Done where the frames come in, as far as a batch holds them; what is
-// missing is made up for when they are summarized, with the same outcome.
+// Follows the last of `frames` from those before it. Done where the frames come in, as far as a batch holds them; what
+// is missing is made up for when they are summarized, with the same outcome.
 absl::Status FollowLast(const std::vector<Sampled>& frames, std::vector<FollowedMotion>& followed) {
   const size_t last = frames.size() - 1;
   for (const size_t back : {size_t{1}, kSlowReach}) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What AnalyzeFrames hands to Summarize for one sampled frame: the motion between it and the frame before it, a small
-// picture of it, by which the motion from one sampled frame to the next is measured, and those of these motions that its
-// batch allowed to measure already.
+// picture of it, by which the motion from one sampled frame to the next is measured, and those of these motions that
+// its batch allowed to measure already.
 #pragma once
 
 #include <memory>
