@@ -44,7 +44,10 @@ def read_tsv(path):
 def main():
     cases = []
     for folder in sys.argv[1:]:
-        for path in sorted(Path(folder).glob("*")):
+        paths = sorted(Path(folder).glob("*"))
+        if not paths:
+            cases.append(("failed", f"{folder}: nothing ran", ""))
+        for path in paths:
             if path.suffix == ".xml":
                 try:
                     cases += read_junit(path)

@@ -114,3 +114,36 @@ def test_summary_of_a_runner_cut_short(tmp_path):
 
 def test_summary_of_nothing_is_a_failure(tmp_path):
     assert summary(tmp_path)[0] == 1
+
+
+def test_summary_misses_a_part_that_never_ran(tmp_path):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/steps.tsv").write_text("passed\tbuild\n")
+    command = [sys.executable, ROOT / "scripts/summary.py", tmp_path / "test", tmp_path / "sanitize"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 passed, 1 failed")
+
+
+@pytest.mark.parametrize("python", ["with", "without"])
+@pytest.mark.parametrize("script", ["test", "sanitize", "parity"])
+def test_a_failed_set_up_ends_the_run(tmp_path, script, python):
+    """On a fresh machine there may be no Python yet; the last line is the plain one all the same."""
+    (tmp_path / "scripts").mkdir()
+    for name in (script, "step", "summary", "summary.py"):
+        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts" / name)
+    setup = tmp_path / "scripts/setup"
+    setup.write_text("#!/usr/bin/env bash\nexit 1\n")
+    setup.chmod(0o755)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ["bash", "env", "dirname", "mkdir", "rm"]:
+        (tools / tool).symlink_to(shutil.which(tool))
+    if python == "with":
+        (tools / "python3").write_text(f'#!/usr/bin/env bash\nexec {sys.executable} "$@"\n')
+        (tools / "python3").chmod(0o755)
+    command = [tmp_path / "scripts" / script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": str(tools)})
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "0 passed, 1 failed"
+    assert "configure" not in done.stdout
