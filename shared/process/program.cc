@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shared/base/status.h"
+#include "shared/process/allocator.h"
 #include "shared/process/config_file.h"
 #include "shared/process/signals.h"
 #include "shared/process/version.h"
@@ -52,6 +53,7 @@ absl::StatusOr<CommandLine> ReadConfiguration(const ProgramInfo& info, int argc,
 
 int RunProgram(const ProgramInfo& info, int argc, const char* const* argv, google::protobuf::Message* config,
                const std::function<absl::Status()>& prepare, const std::function<absl::Status()>& run) {
+  LimitArenas();
   BlockSignals();
   const auto fail = [&](const absl::Status& status, int exit_status) {
     std::cerr << info.name << ": " << status.message() << std::endl;
