@@ -2,9 +2,9 @@
 #include "shared/process/config_file.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/tokenizer.h"
@@ -28,13 +28,20 @@ class Collector final : public google::protobuf::io::ErrorCollector {
   std::string errors_;
 };
 
+// Returns 0 or an errno value. A stream would throw for a folder.
+int ReadFile(const std::string& path, std::string* text) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (file == nullptr) return errno;
+  char buffer[4096];
+  while (const size_t size = std::fread(buffer, 1, sizeof(buffer), file.get())) text->append(buffer, size);
+  return std::ferror(file.get()) != 0 ? errno : 0;
+}
+
 }  // namespace
 
 absl::Status LoadConfigFile(const std::string& path, google::protobuf::Message* config) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) {
-    const int error = errno;
+  std::string text;
+  if (const int error = ReadFile(path, &text); error != 0) {
     const std::string what = absl::StrCat("cannot read the configuration file ", path, " (", std::strerror(error),
                                           "); give the path of a readable text file with --config");
     return error == EACCES ? absl::PermissionDeniedError(what) : absl::NotFoundError(what);

@@ -35,6 +35,13 @@ TEST(ConfigFileTest, MissingFileIsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("--config"));
 }
 
+TEST(ConfigFileTest, FolderInPlaceOfAFileIsNamed) {
+  config::v1::AnalyzerServiceConfig config;
+  const absl::Status status = LoadConfigFile("/tmp", &config);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/tmp (Is a directory)"));
+}
+
 TEST(ConfigFileTest, ShippedConfigurationsLoad) {
   const char* const source = std::getenv("REELSIGHT_SOURCE_DIR");
   if (source == nullptr) GTEST_SKIP() << "REELSIGHT_SOURCE_DIR is not set";
