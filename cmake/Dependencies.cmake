@@ -43,12 +43,12 @@ add_library(reelsight::third_party::yuv ALIAS reelsight_third_party_yuv)
 target_include_directories(reelsight_third_party_yuv SYSTEM INTERFACE ${LIBYUV_INCLUDE_DIR})
 target_link_libraries(reelsight_third_party_yuv INTERFACE ${LIBYUV_LIBRARY})
 
-# OpenCV's CMake package asks for all modules; four are enough.
+# OpenCV's CMake package asks for all modules; three are enough.
 find_path(OPENCV_INCLUDE_DIR opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
 add_library(reelsight_third_party_opencv INTERFACE)
 add_library(reelsight::third_party::opencv ALIAS reelsight_third_party_opencv)
 target_include_directories(reelsight_third_party_opencv SYSTEM INTERFACE ${OPENCV_INCLUDE_DIR})
-foreach(module core imgproc video calib3d)
+foreach(module core imgproc video)
   find_library(OPENCV_${module} opencv_${module} REQUIRED)
   target_link_libraries(reelsight_third_party_opencv INTERFACE ${OPENCV_${module}})
 endforeach()
