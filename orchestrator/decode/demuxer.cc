@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/decode/demuxer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <mutex>
@@ -12,6 +13,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "orchestrator/decode/movie_header.h"
 #include "orchestrator/decode/source_sniffer.h"
 #include "shared/base/status.h"
 
@@ -23,6 +25,9 @@ namespace {
 constexpr char kFormats[] =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,ivf,h264,hevc,obu,m4v,gif,ogg,asf,mxf,"
     "yuv4mpegpipe,dv";
+// No single block of memory is larger than this, or than a frame of 8 bytes a pixel: also not FFmpeg's table of what a
+// file claims to hold.
+constexpr int64_t kMaxBlockBytes = int64_t{256} << 20;
 // Packets in a row that may fail before the stream counts as ended.
 constexpr int kMaxFailuresInARow = 32;
 
@@ -39,6 +44,11 @@ int RefuseToOpen(AVFormatContext*, AVIOContext** io, const char*, int, AVDiction
 
 int IsCancelled(void* token) { return static_cast<const CancelToken*>(token)->cancelled() ? 1 : 0; }
 
+absl::Status TooManyFrames(const VideoDecoder::Limits& limits) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
+                   absl::StrCat("the video has more frames than ", limits.max_frames, kLengthRemedy));
+}
+
 absl::Status CheckLength(const AVFormatContext& format, const AVStream& stream, const VideoDecoder::Limits& limits) {
   absl::Duration duration;
   if (stream.duration != AV_NOPTS_VALUE && stream.time_base.num > 0) {
@@ -48,13 +58,13 @@ absl::Status CheckLength(const AVFormatContext& format, const AVStream& stream, 
   }
   if (duration > limits.max_duration) {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
-                     absl::StrCat("the video is ", absl::FormatDuration(duration), " long; at most ",
-                                  absl::FormatDuration(limits.max_duration), " is allowed"));
+                     absl::StrCat("the video is ", absl::FormatDuration(duration), " long, longer than ",
+                                  absl::FormatDuration(limits.max_duration), kLengthRemedy));
   }
   if (stream.nb_frames > limits.max_frames) {
     return MakeError(
         absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
-        absl::StrCat("the video has ", stream.nb_frames, " frames; at most ", limits.max_frames, " are allowed"));
+        absl::StrCat("the video has ", stream.nb_frames, " frames, more than ", limits.max_frames, kLengthRemedy));
   }
   return absl::OkStatus();
 }
@@ -65,8 +75,9 @@ absl::Status CheckFrameSize(int width_px, int height_px, const VideoDecoder::Lim
   const int64_t pixels = static_cast<int64_t>(width_px) * height_px;
   if (pixels <= limits.max_frame_pixels) return absl::OkStatus();
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLarge,
-                   absl::StrCat("the video's frames are ", width_px, "x", height_px, " pixels; at most ",
-                                limits.max_frame_pixels, " pixels are allowed"));
+                   absl::StrCat("the video's frames are ", width_px, "x", height_px,
+                                " pixels; this server takes at most ", limits.max_frame_pixels,
+                                " pixels (limits.max_frame_pixels of its configuration); scale the video down"));
 }
 
 Demuxer::~Demuxer() = default;
@@ -74,7 +85,9 @@ Demuxer::~Demuxer() = default;
 absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSource> source,
                                                        const VideoDecoder::Limits& limits, const CancelToken& cancel) {
   InitLibrariesOnce();
+  av_max_alloc(static_cast<size_t>(std::max(kMaxBlockBytes, 8 * limits.max_frame_pixels)));
   RETURN_IF_ERROR(CheckHead(*source, cancel));
+  RETURN_IF_ERROR(CheckMovieHeader(*source, limits, cancel));
   auto demuxer = absl::WrapUnique(new Demuxer());
   ASSIGN_OR_RETURN(demuxer->io_, SourceIo::Create(std::move(source), cancel));
   RETURN_IF_ERROR(demuxer->OpenContainer());
@@ -97,6 +110,10 @@ absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSourc
   RETURN_IF_ERROR(demuxer->ChooseStream());
   RETURN_IF_ERROR(CheckFrameSize(demuxer->stream_->codecpar->width, demuxer->stream_->codecpar->height, limits));
   RETURN_IF_ERROR(CheckLength(*format, *demuxer->stream_, limits));
+  demuxer->limits_ = limits;
+  // Fields may come in packets of their own.
+  demuxer->max_packets_ = 2 * limits.max_frames;
+  if (avformat_index_get_entries_count(demuxer->stream_) > demuxer->max_packets_) return TooManyFrames(limits);
   return demuxer;
 }
 
@@ -181,6 +198,8 @@ absl::StatusOr<bool> Demuxer::Read(AVPacket* packet) {
       av_packet_unref(packet);
       continue;
     }
+    // Also of packets that no frame comes of, there is an end.
+    if (++packets_ > max_packets_) return TooManyFrames(limits_);
     if (packet->flags & AV_PKT_FLAG_CORRUPT) truncated_ = true;
     return true;
   }

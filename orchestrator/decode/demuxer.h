@@ -54,7 +54,16 @@ class Demuxer {
   AVStream* stream_ = nullptr;
   bool truncated_ = false;
   int64_t errors_ = 0;
+  VideoDecoder::Limits limits_;
+  int64_t packets_ = 0;
+  int64_t max_packets_ = 0;
 };
+
+// Ends the messages of VIDEO_TOO_LONG.
+inline constexpr char kLengthRemedy[] =
+    ", the most that this server takes (limits.max_frames and limits.max_duration_seconds of its configuration); cut "
+    "the "
+    "video into parts";
 
 // FAILED_PRECONDITION, VIDEO_TOO_LARGE, if a frame of this size is over the limit. Sizes not known yet (0) pass.
 absl::Status CheckFrameSize(int width_px, int height_px, const VideoDecoder::Limits& limits);

@@ -13,9 +13,7 @@
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
-namespace {
 
-// Reads until `into` is full or the source ends.
 absl::StatusOr<size_t> ReadFully(ByteSource& source, int64_t offset, std::span<uint8_t> into,
                                  const CancelToken& cancel) {
   size_t filled = 0;
@@ -33,8 +31,6 @@ uint64_t BigEndian(std::span<const uint8_t> bytes) {
   for (const uint8_t byte : bytes) value = value << 8 | byte;
   return value;
 }
-
-}  // namespace
 
 absl::Status CheckHead(ByteSource& source, const CancelToken& cancel) {
   std::array<uint8_t, 1024> head;

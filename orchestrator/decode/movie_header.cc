@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/decode/movie_header.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "orchestrator/decode/demuxer.h"
+#include "orchestrator/decode/source_sniffer.h"
+#include "shared/base/status.h"
+
+namespace reelsight::orchestrator {
+namespace {
+
+// A real file has a handful of boxes on its top level, and some dozens in each track.
+constexpr int kMaxTopBoxes = 256;
+constexpr int kMaxBoxes = 20'000;
+// Entries of FFmpeg's table for each frame allowed: room for several tracks' worth of audio and for edit lists.
+constexpr int64_t kEntriesPerFrame = 16;
+
+struct Box {
+  std::array<char, 4> type;
+  int64_t body;
+  int64_t end;
+
+  bool Is(std::string_view name) const { return std::string_view(type.data(), 4) == name; }
+};
+
+// What one track's boxes say.
+struct Track {
+  bool video = false;
+  bool audio = false;
+  int64_t samples = 0;
+  int64_t edits = 1;
+  // Each sample lasts one tick, as in PCM, whose table has an entry for a run of samples.
+  bool ticks = false;
+};
+
+class Walker {
+ public:
+  Walker(ByteSource& source, const VideoDecoder::Limits& limits, const CancelToken& cancel)
+      : source_(source), limits_(limits), cancel_(cancel) {}
+
+  absl::Status Run() {
+    int64_t offset = 0;
+    for (int i = 0; i < kMaxTopBoxes; ++i) {
+      ASSIGN_OR_RETURN(const std::optional<Box> box, ReadBox(offset, INT64_MAX));
+      if (!box.has_value()) return absl::OkStatus();
+      if (box->Is("moov")) return Walk(*box, nullptr);
+      offset = box->end;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  // Nothing at the end, or where there is no box.
+  absl::StatusOr<std::optional<Box>> ReadBox(int64_t offset, int64_t end) {
+    std::array<uint8_t, 16> header;
+    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, offset, header, cancel_));
+    if (read < 8 || ++boxes_ > kMaxBoxes) return std::nullopt;
+    Box box;
+    std::copy_n(header.begin() + 4, 4, box.type.begin());
+    if (!std::all_of(box.type.begin(), box.type.end(), [](unsigned char c) { return absl::ascii_isprint(c); })) {
+      return std::nullopt;
+    }
+    uint64_t size = BigEndian(std::span(header).first(4));
+    box.body = offset + 8;
+    if (size == 1 && read == 16) {
+      size = BigEndian(std::span(header).subspan(8));
+      box.body = offset + 16;
+    }
+    if (size == 0) size = static_cast<uint64_t>(end - offset);
+    if (size < 8 || size > static_cast<uint64_t>(INT64_MAX - offset)) return std::nullopt;
+    box.end = std::min(end, offset + static_cast<int64_t>(size));
+    return box;
+  }
+
+  // The 32-bit numbers of `box` from byte `at` of its body on; those beyond the end are 0.
+  absl::StatusOr<std::array<uint32_t, 4>> Numbers(const Box& box, int64_t at) {
+    std::array<uint8_t, 16> bytes = {};
+    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, box.body + at, bytes, cancel_));
+    std::array<uint32_t, 4> numbers = {};
+    for (size_t i = 0; i < 4 && 4 * i + 4 <= read; ++i) {
+      numbers[i] = static_cast<uint32_t>(BigEndian(std::span(bytes).subspan(4 * i, 4)));
+    }
+    return numbers;
+  }
+
+  absl::Status Walk(const Box& parent, Track* track) {
+    int64_t offset = parent.body;
+    while (offset < parent.end) {
+      ASSIGN_OR_RETURN(const std::optional<Box> box, ReadBox(offset, parent.end));
+      if (!box.has_value()) return absl::OkStatus();
+      if (box->Is("trak") && track == nullptr) {
+        Track found;
+        RETURN_IF_ERROR(Walk(*box, &found));
+        RETURN_IF_ERROR(Check(found));
+      } else if (box->Is("cmov")) {
+        return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kUnsupportedCodec,
+                         absl::StrCat(source_.name(), " has a compressed index (cmov); write it anew as a plain MP4"));
+      } else if (track != nullptr) {
+        RETURN_IF_ERROR(ReadTrackBox(*box, *track));
+      }
+      offset = box->end;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadTrackBox(const Box& box, Track& track) {
+    if (box.Is("mdia") || box.Is("minf") || box.Is("stbl") || box.Is("edts")) return Walk(box, &track);
+    // ISO/IEC 14496-12: each begins with a version and flags.
+    if (box.Is("stsz") || box.Is("stz2")) {
+      ASSIGN_OR_RETURN(const auto numbers, Numbers(box, 4));
+      track.samples = std::max<int64_t>(track.samples, numbers[1]);
+    } else if (box.Is("elst")) {
+      ASSIGN_OR_RETURN(const auto numbers, Numbers(box, 4));
+      track.edits = std::max<int64_t>(track.edits, numbers[0]);
+    } else if (box.Is("stts")) {
+      ASSIGN_OR_RETURN(const auto numbers, Numbers(box, 4));
+      track.ticks = numbers[0] == 1 && numbers[2] == 1;
+    } else if (box.Is("hdlr")) {
+      ASSIGN_OR_RETURN(const auto numbers, Numbers(box, 8));
+      track.video = track.video || numbers[0] == 0x76696465;  // vide
+      track.audio = track.audio || numbers[0] == 0x736F756E;  // soun
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Check(const Track& track) const {
+    if (track.video && track.samples > limits_.max_frames) {
+      return MakeError(
+          absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
+          absl::StrCat("the video has ", track.samples, " frames, more than ", limits_.max_frames, kLengthRemedy));
+    }
+    if (track.audio && track.ticks) return absl::OkStatus();
+    if (track.samples > kEntriesPerFrame * limits_.max_frames / track.edits) {
+      return MakeError(
+          absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
+          absl::StrCat("a track has ", track.samples, " samples, shown by ", track.edits,
+                       " edits; that is too much for a video of ", limits_.max_frames, " frames", kLengthRemedy));
+    }
+    return absl::OkStatus();
+  }
+
+  ByteSource& source_;
+  const VideoDecoder::Limits& limits_;
+  const CancelToken& cancel_;
+  int boxes_ = 0;
+};
+
+}  // namespace
+
+absl::Status CheckMovieHeader(ByteSource& source, const VideoDecoder::Limits& limits, const CancelToken& cancel) {
+  return Walker(source, limits, cancel).Run();
+}
+
+}  // namespace reelsight::orchestrator
