@@ -6,6 +6,13 @@
 
 namespace reelsight::orchestrator {
 
+namespace {
+
+// Timestamps that go back further than this have begun anew; less is disorder. The ffmpeg program holds it so too.
+constexpr absl::Duration kRestart = absl::Milliseconds(100);
+
+}  // namespace
+
 absl::Duration ToDuration(int64_t timestamp, AVRational time_base) {
   if (time_base.num <= 0 || time_base.den <= 0) return absl::ZeroDuration();
   return absl::Nanoseconds(av_rescale_q(timestamp, time_base, AVRational{1, 1'000'000'000}));
@@ -14,8 +21,14 @@ absl::Duration ToDuration(int64_t timestamp, AVRational time_base) {
 absl::Duration PresentationClock::Place(int64_t timestamp, int64_t duration) {
   if (timestamp == AV_NOPTS_VALUE) {
     timestamp = last_.has_value() ? *last_ + frame_duration_ : start_.value_or(0);
-  } else if (last_.has_value() && timestamp <= *last_) {
-    timestamp = *last_ + 1;
+  } else {
+    timestamp += shift_;
+    if (last_.has_value() && timestamp <= *last_) {
+      const bool restarts = may_restart_ && ToDuration(*last_ - timestamp, time_base_) > kRestart;
+      const int64_t next = *last_ + (restarts ? frame_duration_ : 1);
+      if (restarts) shift_ += next - timestamp;
+      timestamp = next;
+    }
   }
   if (!start_.has_value()) start_ = timestamp;
   if (last_.has_value()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Turns the timestamps of decoded frames into offsets from the start of the video. Timestamps that are missing or run
-// backwards are replaced.
+// backwards are replaced; where they begin anew, as in joined transport streams, time goes on.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,10 @@ absl::Duration ToDuration(int64_t timestamp, AVRational time_base);
 // Used by one thread at a time. Timestamps are in the stream's time base; AV_NOPTS_VALUE: missing.
 class PresentationClock {
  public:
-  // `frame_duration`: distance of frames where nothing better is known, at least 1.
-  PresentationClock(AVRational time_base, int64_t frame_duration)
-      : time_base_(time_base), frame_duration_(frame_duration) {}
+  // `frame_duration`: distance of frames where nothing better is known, at least 1. `may_restart`: the container's
+  // timestamps may begin anew in the middle.
+  PresentationClock(AVRational time_base, int64_t frame_duration, bool may_restart = false)
+      : time_base_(time_base), frame_duration_(frame_duration), may_restart_(may_restart) {}
 
   // Places the next frame in presentation order. `duration`: what the container says of it, or 0. The first call sets
   // the start of the video unless SetStart did.
@@ -42,6 +43,9 @@ class PresentationClock {
  private:
   const AVRational time_base_;
   const int64_t frame_duration_;
+  const bool may_restart_;
+  // Added to timestamps since the last new beginning.
+  int64_t shift_ = 0;
   std::optional<int64_t> start_;
   std::optional<int64_t> last_;
   int64_t shortest_ = INT64_MAX;

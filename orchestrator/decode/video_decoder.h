@@ -56,8 +56,9 @@ class VideoDecoder {
 
   // What the headers say; frame_count, duration and decode_errors are exact once Next has returned nullopt.
   virtual const v1::VideoInfo& info() const = 0;
-  // The next frame, or nullopt at the end. A frame that cannot be decoded is counted and stepped over; if none could
-  // be, INVALID_ARGUMENT (DECODE_FAILED, SOURCE_TRUNCATED). Blocks for reading and decoding.
+  // The next frame, or nullopt at the end. A damaged frame comes as the decoder mends it, and is counted; one that
+  // cannot be decoded is counted and stepped over; if none was whole, INVALID_ARGUMENT (DECODE_FAILED,
+  // SOURCE_TRUNCATED). Blocks for reading and decoding.
   virtual absl::StatusOr<std::optional<DecodedFrame>> Next() = 0;
   // Goes on with the first frame at or after `offset`. Frames keep the index they would have had. Cheap where the
   // container has an index. Only forward.

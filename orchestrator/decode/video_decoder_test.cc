@@ -112,6 +112,41 @@ TEST(VideoDecoderTest, EditListCutsTheStart) {
   EXPECT_NEAR(Seconds(decoded.info.duration()), (50 - 13) / 25.0, 1e-3);
 }
 
+TEST(VideoDecoderTest, EditListCutsTheStartOfAv1) {
+  // The decoder for AV1 does not leave out by itself what the container says not to show.
+  const std::string whole =
+      GenerateClip(Join(TestPicture(96, 64, 50), {"-c:v", "libsvtav1", "-preset", "10", "-g", "20"}));
+  const std::string path = GenerateClip({"-ss", "1.1", "-i", whole, "-c", "copy"});
+  const analysis::FrameSpec spec{analysis::PixelFormat::kGray8, 0, 0, 0};
+  const Decoded all = DecodeFile(whole, &spec);
+  ASSERT_EQ(all.images.size(), 50u);
+  VideoDecoder::Options some;
+  some.wanted = [](int64_t, absl::Duration) { return 0; };
+  for (const VideoDecoder::Options& options : {VideoDecoder::Options(), some}) {
+    const Decoded decoded = DecodeFile(path, &spec, options);
+    ASSERT_EQ(decoded.images.size(), 50u - 28);
+    EXPECT_EQ(decoded.info.frame_count(), 50 - 28);
+    for (int i = 0; i < 50 - 28; ++i) {
+      EXPECT_EQ(decoded.indexes[i], i);
+      EXPECT_NEAR(decoded.offsets[i], i / 25.0, kTimeTolerance);
+      EXPECT_EQ(BytesOf(*decoded.images[i]), BytesOf(*all.images[28 + i])) << "frame " << i;
+    }
+  }
+}
+
+TEST(VideoDecoderTest, TimeGoesOnWhereTransportStreamsAreJoined) {
+  std::string bytes;
+  for (const int count : {20, 15, 10}) {
+    bytes += testing::ReadFile(
+        GenerateClip(Join(TestPicture(96, 64, count), {"-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p"}), ".ts"));
+  }
+  const Decoded decoded = DecodeFile(testing::WriteClip(bytes, ".ts"));
+  ASSERT_EQ(decoded.offsets.size(), 45u);
+  for (int i = 0; i < 45; ++i) EXPECT_NEAR(decoded.offsets[i], i / 25.0, 1e-3) << i;
+  EXPECT_NEAR(Seconds(decoded.info.duration()), 45 / 25.0, 1e-3);
+  EXPECT_FALSE(decoded.info.variable_frame_rate());
+}
+
 TEST(VideoDecoderTest, OneFrame) {
   const Decoded decoded = DecodeFile(GenerateClip(Join(TestPicture(96, 64, 1), {"-c:v", "libx264"})));
   EXPECT_EQ(decoded.offsets, std::vector<double>{0});
