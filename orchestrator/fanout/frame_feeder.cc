@@ -47,7 +47,10 @@ FrameFeeder::FrameFeeder(const AnalysisPlan& plan, Options options, FrameConvert
     const int batch_frames = planned.description.batch_frames();
     members[place->second].push_back(
         {planned.description.name(), planned.options, batch_frames > 0 ? batch_frames : kDefaultBatchFrames});
-    if (NeedsDecoded(planned)) neighbours_ = std::max(neighbours_, ContextFrames(planned));
+    if (NeedsDecoded(planned)) {
+      neighbours_ = std::max(neighbours_, ContextFrames(planned));
+      neighbour_specs_.insert(planned.spec);
+    }
     targets_[planned.description.name()] = 0;
   }
   for (size_t i = 0; i < groups_.size(); ++i) {
@@ -56,11 +59,13 @@ FrameFeeder::FrameFeeder(const AnalysisPlan& plan, Options options, FrameConvert
 }
 
 void FrameFeeder::BeginSegment(absl::Duration start) {
+  Release();
+  for (Consumer& consumer : consumers_) consumer.cursor.emplace(consumer.rule, start);
+}
+
+void FrameFeeder::Release() {
   recent_.clear();
-  for (Consumer& consumer : consumers_) {
-    consumer.cursor.emplace(consumer.rule, start);
-    consumer.sampled.clear();
-  }
+  for (Consumer& consumer : consumers_) consumer.sampled.clear();
 }
 
 absl::Status FrameFeeder::Feed(const DecodedFrame& frame, const CancelToken& cancel) {
@@ -73,6 +78,8 @@ absl::Status FrameFeeder::Feed(const DecodedFrame& frame, const CancelToken& can
     RETURN_IF_ERROR(FeedConsumer(consumer, cancel));
   }
   if (taken) ++stats_.frames_analyzed;
+  // What stays must be no more than the run has reserved.
+  std::erase_if(recent_.back().images, [&](const auto& image) { return !neighbour_specs_.contains(image.first); });
   while (recent_.size() > neighbours_) recent_.pop_front();
   return absl::OkStatus();
 }
@@ -146,7 +153,9 @@ absl::Status FrameFeeder::Flush() {
 
 void FrameFeeder::GiveUp(const std::string& analyzer) {
   for (Consumer& consumer : consumers_) {
-    if (consumer.planned->description.name() == analyzer) consumer.given_up = true;
+    if (consumer.planned->description.name() != analyzer) continue;
+    consumer.given_up = true;
+    consumer.sampled.clear();
   }
 }
 

@@ -53,6 +53,8 @@ class FrameFeeder {
   absl::Status Feed(const DecodedFrame& frame, const CancelToken& cancel);
   // Sends what is gathered.
   absl::Status Flush();
+  // Drops the frames kept back; the next call is BeginSegment, if any.
+  void Release();
   // Prepares no more for the analyzer.
   void GiveUp(const std::string& analyzer);
   // Frames that each analyzer will answer so far.
@@ -96,6 +98,8 @@ class FrameFeeder {
   // Newest last; as many before it as any analyzer needs decoded neighbours.
   std::deque<Recent> recent_;
   size_t neighbours_ = 0;
+  // Specs whose pictures are kept with the neighbours.
+  std::set<analysis::FrameSpec> neighbour_specs_;
   std::map<std::string, int64_t> targets_;
   Stats stats_;
 };

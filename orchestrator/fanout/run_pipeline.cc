@@ -57,11 +57,15 @@ class Pipeline {
   }
 
   absl::StatusOr<PipelineResult> Run() {
-    RETURN_IF_ERROR(CheckBudget());
+    ASSIGN_OR_RETURN(const int64_t kept_bytes, KeptBytes());
+    absl::StatusOr<analysis::FramePool::Reservation> reserved = parts_.pool.Reserve(kept_bytes, work_);
+    RETURN_IF_ERROR(Settle(reserved.status()));
     const absl::Duration declared = analysis::FromProto(parts_.decoder.info().duration());
     if (declared > absl::ZeroDuration()) RETURN_IF_ERROR(CheckSegments(segments_, declared));
-    RETURN_IF_ERROR(Settle(DecodeAll()));
+    if (work_ended_.ok()) RETURN_IF_ERROR(Settle(DecodeAll()));
     if (!alive_.empty()) RETURN_IF_ERROR(Settle(feeder_.Flush()));
+    feeder_.Release();
+    reserved = analysis::FramePool::Reservation();
     RETURN_IF_ERROR(Settle(WaitForBatches()));
     // Exact where decoding reached the end, which is the only place where a segment can turn out to be too late.
     const absl::Duration duration = analysis::FromProto(parts_.decoder.info().duration());
@@ -92,15 +96,16 @@ class Pipeline {
     return facts;
   }
 
-  // What a run keeps back (a target and its context, for each spec) must fit the budget, or it would wait for ever.
-  absl::Status CheckBudget() const {
+  // What the run keeps back: a target and its context, for each analyzer. It must fit the budget, or the run would wait
+  // for ever.
+  absl::StatusOr<int64_t> KeptBytes() const {
     int64_t bytes = 0;
     for (const PlannedAnalyzer& planned : parts_.plan.analyzers) {
       if (!planned.status.ok()) continue;
       bytes += analysis::ImageBytes(planned.spec.format, parts_.converter.SizeFor(planned.spec)) *
                (1 + std::max(0, planned.description.sampling().context_frames()));
     }
-    if (bytes <= parts_.pool.budget_bytes()) return absl::OkStatus();
+    if (bytes <= parts_.pool.budget_bytes()) return bytes;
     return MakeError(
         absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLarge,
         absl::StrCat("the pictures that the analyzers want of this video take ", bytes,
@@ -280,7 +285,9 @@ std::function<int(int64_t, absl::Duration)> MakeWanted(const AnalysisPlan& plan,
 absl::StatusOr<PipelineResult> RunPipeline(const PipelineParts& parts, const PipelineInput& input,
                                            const PipelineObserver& observer, const CancelToken& cancel,
                                            const CancelToken& work) {
-  return Pipeline(parts, input, observer, cancel, work).Run();
+  absl::StatusOr<PipelineResult> result = Pipeline(parts, input, observer, cancel, work).Run();
+  if (!result.ok()) work.Cancel(result.status());
+  return result;
 }
 
 }  // namespace reelsight::orchestrator

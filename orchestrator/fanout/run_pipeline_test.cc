@@ -36,6 +36,7 @@ class FakeDecoder final : public VideoDecoder {
       return std::optional<DecodedFrame>();
     }
     const int64_t index = next_++;
+    if (index == broken_at_) return absl::DataLossError("broken");
     return std::optional<DecodedFrame>({index, absl::Milliseconds(100 * index), nullptr});
   }
   absl::Status SkipTo(absl::Duration offset) override {
@@ -44,12 +45,14 @@ class FakeDecoder final : public VideoDecoder {
     return absl::OkStatus();
   }
   int64_t source_bytes() const override { return 0; }
+  FakeDecoder& BreakAt(int64_t index) { return broken_at_ = index, *this; }
 
  private:
   void SetDuration() { *info_.mutable_duration() = analysis::ToProto(absl::Milliseconds(100 * count_)); }
   v1::VideoInfo info_;
   const int64_t count_;
   int64_t next_ = 0;
+  int64_t broken_at_ = -1;
 };
 
 class FakeConverter final : public FrameConverter {
@@ -148,6 +151,7 @@ TEST_F(RunPipelineTest, SegmentsAreCutToTheVideoAndSampledAnew) {
 TEST_F(RunPipelineTest, ASegmentBehindTheEndIsNamedWhetherOrNotTheDurationIsDeclared) {
   for (const bool declared : {true, false}) {
     plan_ = {};
+    work_ = CancelToken();
     Add("some", 2, 8);
     input_.segments = {{absl::Seconds(1), absl::Seconds(2)}, {absl::Seconds(10), absl::Seconds(11)}};
     EXPECT_EQ(GetMetadata(Run(100, declared).status(), "field"), "segments[1].start_offset");
@@ -222,6 +226,63 @@ TEST_F(RunPipelineTest, WantedNamesTheVeryFramesThatAreAnalysed) {
   EXPECT_THAT(asked, ElementsAre(-1, -1, -1, 1, -1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
   Add("all", 0, 8);
   EXPECT_FALSE(MakeWanted(plan_, input_));
+}
+
+TEST_F(RunPipelineTest, AnErrorOfTheDecoderStopsTheBatchesUnderWay) {
+  Add("slow", 0, 4)
+      .OnFrames([](const analysis::BatchView&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
+        while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        return cancel.status();
+      });
+  auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
+  concurrency::FairExecutor executor({.thread_count = 1});
+  const std::vector<DispatchEndpoint> endpoints = {
+      {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
+  FakeDecoder decoder(100);
+  decoder.BreakAt(10);
+  FakeConverter converter;
+  auto pool = analysis::FramePool::Create(1 << 20);
+  const auto result =
+      RunPipeline({plan_, decoder, converter, endpoints, *pool, TestTimer()}, input_, observer_, cancel_, work_);
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kDataLoss) << result.status();
+  const auto busy = [&] { return executor.queued() + executor.running() > 0; };
+  for (int i = 0; i < 5000 && busy(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_FALSE(busy());
+  work_.Cancel();
+}
+
+TEST_F(RunPipelineTest, RunsThatTogetherKeepBackMoreThanTheBudgetTakeTurns) {
+  // Each keeps five pictures of 32x16 back; seven fit.
+  auto analyzer = std::make_unique<FakeAnalyzer>(FakeAnalyzer::Description("chain", 0, 32));
+  PlannedAnalyzer planned;
+  planned.description = analyzer->Describe();
+  planned.spec = *analysis::FromProto(planned.description.frame_spec());
+  planned.description.mutable_sampling()->set_context_kind(analyzer::v1::Sampling::CONTEXT_KIND_SAMPLED);
+  planned.description.mutable_sampling()->set_context_frames(5);
+  plan_.analyzers.push_back(planned);
+  analyzers_.push_back(std::move(analyzer));
+  auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
+  concurrency::FairExecutor executor({.thread_count = 2});
+  const std::vector<DispatchEndpoint> endpoints = {
+      {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
+  auto pool = analysis::FramePool::Create(7 * 32 * 16);
+  cancel_.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(20));
+  std::atomic<int> answered = 0;
+  std::vector<std::thread> runs;
+  for (int i = 0; i < 4; ++i) {
+    runs.emplace_back([&] {
+      FakeDecoder decoder(200);
+      FakeConverter converter;
+      const CancelToken work;
+      work.SetDeadline(cancel_.deadline());
+      const auto result =
+          RunPipeline({plan_, decoder, converter, endpoints, *pool, TestTimer()}, input_, observer_, cancel_, work);
+      if (result.ok() && Frames(result->outcomes[0]) == Range(200)) ++answered;
+    });
+  }
+  for (std::thread& run : runs) run.join();
+  EXPECT_EQ(answered, 4);
+  EXPECT_EQ(pool->used_bytes(), 0);
 }
 
 }  // namespace

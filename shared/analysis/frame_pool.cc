@@ -2,6 +2,7 @@
 #include "shared/analysis/frame_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace reelsight::analysis {
 namespace {
@@ -11,8 +12,44 @@ constexpr std::chrono::milliseconds kCancelPoll(20);
 
 }  // namespace
 
-std::shared_ptr<FramePool> FramePool::Create(int64_t budget_bytes) {
-  return std::shared_ptr<FramePool>(new FramePool(budget_bytes));
+std::shared_ptr<FramePool> FramePool::Create(int64_t budget_bytes, std::function<void(int64_t)> on_change) {
+  return std::shared_ptr<FramePool>(new FramePool(budget_bytes, std::move(on_change)));
+}
+
+absl::StatusOr<FramePool::Reservation> FramePool::Reserve(int64_t bytes, const CancelToken& cancel) {
+  absl::Status status;
+  {
+    MutexLock lock(mutex_);
+    const auto place = waiting_.insert(waiting_.end(), bytes);
+    const auto is_turn = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return place == waiting_.begin() && (reserved_bytes_ == 0 || reserved_bytes_ + bytes <= budget_bytes_);
+    };
+    while (!is_turn()) {
+      // See Allocate.
+      mutex_.Unlock();
+      status = cancel.status();
+      mutex_.Lock();
+      if (!status.ok()) break;
+      if (!is_turn()) freed_.WaitUntil(mutex_, CancelToken::Clock::now() + kCancelPoll);
+    }
+    waiting_.erase(place);
+    if (status.ok()) reserved_bytes_ += bytes;
+  }
+  // The next one may fit too.
+  freed_.NotifyAll();
+  if (!status.ok()) return status;
+  Reservation reservation;
+  reservation.release_ =
+      std::shared_ptr<void>(nullptr, [pool = shared_from_this(), bytes](void*) { pool->ReleaseReservation(bytes); });
+  return reservation;
+}
+
+void FramePool::ReleaseReservation(int64_t bytes) {
+  {
+    MutexLock lock(mutex_);
+    reserved_bytes_ -= bytes;
+  }
+  freed_.NotifyAll();
 }
 
 absl::StatusOr<std::shared_ptr<Image>> FramePool::Allocate(PixelFormat format, ImageSize size,
@@ -48,6 +85,7 @@ bool FramePool::Fits(int64_t bytes) const { return used_bytes_ == 0 || used_byte
 void FramePool::Take(int64_t bytes) {
   used_bytes_ += bytes;
   peak_bytes_ = std::max(peak_bytes_, used_bytes_);
+  if (on_change_) on_change_(used_bytes_);
 }
 
 std::shared_ptr<Image> FramePool::Make(PixelFormat format, ImageSize size, int64_t bytes) {
@@ -62,6 +100,7 @@ void FramePool::Release(int64_t bytes) {
   {
     MutexLock lock(mutex_);
     used_bytes_ -= bytes;
+    if (on_change_) on_change_(used_bytes_);
   }
   freed_.NotifyAll();
 }

@@ -5,7 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <list>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "shared/analysis/image.h"
@@ -17,8 +20,26 @@ namespace reelsight::analysis {
 // Thread-safe. Pictures may outlive the pool.
 class FramePool : public std::enable_shared_from_this<FramePool> {
  public:
-  // `budget_bytes` > 0, for all pictures alive at once.
-  static std::shared_ptr<FramePool> Create(int64_t budget_bytes);
+  // `budget_bytes` > 0, for all pictures alive at once. `on_change` is told of every change of used_bytes, in order,
+  // under the pool's lock.
+  static std::shared_ptr<FramePool> Create(int64_t budget_bytes,
+                                           std::function<void(int64_t used_bytes)> on_change = {});
+
+  // A share of the budget; destroying it gives it back.
+  class Reservation {
+   public:
+    Reservation() = default;
+    Reservation(Reservation&&) = default;
+    Reservation& operator=(Reservation&&) = default;
+
+   private:
+    friend class FramePool;
+    std::shared_ptr<void> release_;
+  };
+  // Reserves what one run keeps back while it waits for its next picture. Blocks, first come first served, until it
+  // fits beside the other reservations; one larger than the budget goes alone. Returns the token's status if it is
+  // cancelled first. Runs that keep back no more than they reserved can never wait for each other for ever.
+  absl::StatusOr<Reservation> Reserve(int64_t bytes, const CancelToken& cancel);
 
   // Makes a picture of unset pixels. Blocks while the budget is spent. A picture larger than the whole budget is made
   // when nothing else is alive. Returns the token's status if it is cancelled first. The budget is given back when the
@@ -34,17 +55,23 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
   int64_t peak_bytes() const;
 
  private:
-  explicit FramePool(int64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+  FramePool(int64_t budget_bytes, std::function<void(int64_t)> on_change)
+      : budget_bytes_(budget_bytes), on_change_(std::move(on_change)) {}
   bool Fits(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Image> Make(PixelFormat format, ImageSize size, int64_t bytes);
   void Release(int64_t bytes);
+  void ReleaseReservation(int64_t bytes);
 
   const int64_t budget_bytes_;
+  const std::function<void(int64_t)> on_change_;
   mutable Mutex mutex_;
   CondVar freed_;
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t peak_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t reserved_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Reservations that wait, oldest first.
+  std::list<int64_t> waiting_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace reelsight::analysis

@@ -49,6 +49,45 @@ TEST(FramePoolTest, PassedDeadlineEndsTheWaitWithoutDeadlock) {
   EXPECT_TRUE(called);
 }
 
+TEST(FramePoolTest, ReservationsTakeTurnsInTheOrderTheyCame) {
+  auto pool = FramePool::Create(100);
+  const CancelToken cancel;
+  auto first = pool->Reserve(80, cancel);
+  ASSERT_TRUE(first.ok());
+  CancelToken impatient;
+  impatient.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(30));
+  EXPECT_EQ(pool->Reserve(80, impatient).status().code(), absl::StatusCode::kDeadlineExceeded);
+  std::promise<void> large_has_it, small_has_it;
+  std::thread large([&] {
+    const auto reservation = pool->Reserve(500, cancel);
+    large_has_it.set_value();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  // It would fit beside the first, but the large one was there before.
+  std::thread small([&] {
+    const auto reservation = pool->Reserve(10, cancel);
+    small_has_it.set_value();
+  });
+  auto small_ready = small_has_it.get_future();
+  EXPECT_EQ(small_ready.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  *first = FramePool::Reservation();
+  large_has_it.get_future().wait();
+  small_ready.wait();
+  large.join();
+  small.join();
+}
+
+TEST(FramePoolTest, TellsEveryChange) {
+  std::vector<int64_t> told;
+  auto pool = FramePool::Create(250, [&](int64_t used) { told.push_back(used); });
+  {
+    const auto a = pool->TryAllocate(PixelFormat::kGray8, kTen);
+    const auto b = pool->TryAllocate(PixelFormat::kGray8, kTen);
+  }
+  EXPECT_EQ(told, (std::vector<int64_t>{100, 200, 100, 0}));
+}
+
 TEST(FramePoolTest, OversizedPictureGoesAloneAndOutlivesThePool) {
   auto pool = FramePool::Create(10);
   auto a = pool->Allocate(PixelFormat::kGray8, kTen, CancelToken());
