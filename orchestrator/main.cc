@@ -59,11 +59,12 @@ absl::Status Serve(const config::v1::OrchestratorConfig& config) {
   rpc::CallGate gate(config.server().max_concurrent_calls());
   concurrency::FairExecutor disk({.thread_count = 4, .name = "disk"});
   VideoAnalysisServiceImpl service(*orchestrator, {gate, &metrics}, disk);
-  return rpc::RunServer(config.server(), gate,
-                        {.name = "orchestrator",
-                         .services = {{&service, v1::VideoAnalysisService::service_full_name(), nullptr}},
-                         .metrics = &metrics,
-                         .on_refuse = [&] { orchestrator->BeginDrain(); }});
+  return rpc::RunServer(
+      config.server(), gate,
+      {.name = "orchestrator",
+       .services = {{&service, v1::VideoAnalysisService::service_full_name(), [&] { return orchestrator->Health(); }}},
+       .metrics = &metrics,
+       .on_refuse = [&] { orchestrator->BeginDrain(); }});
 }
 
 int Main(int argc, const char* const* argv) {

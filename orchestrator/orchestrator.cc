@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <optional>
 #include <utility>
 
@@ -42,14 +43,6 @@ concurrency::Timer& ProcessTimer() {
   return timer;
 }
 
-// A moment before `deadline` at which analyzers are cut off, so that the caller still gets the answers of the others: a
-// tenth of the time, between 50 ms and 1 s.
-Clock::time_point WorkDeadline(Clock::time_point now, Clock::time_point deadline) {
-  if (deadline == Clock::time_point::max()) return deadline;
-  const Clock::duration tenth = (deadline - now) / 10;
-  return deadline - std::clamp<Clock::duration>(tenth, std::chrono::milliseconds(50), std::chrono::seconds(1));
-}
-
 void AddStage(const char* name, absl::Duration time, v1::AnalyzeStats& stats) {
   v1::AnalyzeStats::Stage& stage = *stats.add_stages();
   stage.set_name(name);
@@ -68,7 +61,7 @@ class OrchestratorImpl final : public Orchestrator {
         metrics_(metrics),
         uploads_(std::move(uploads)),
         opener_(std::move(opener)),
-        pool_(analysis::FramePool::Create(config.frame_budget_bytes())),
+        pool_(analysis::FramePool::Create(config.frame_budget_bytes(), PoolGauge(metrics))),
         directory_(endpoints_, kDirectoryInterval, metrics),
         registry_({.retention = absl::Seconds(config.retention_seconds())}, ProcessTimer()),
         runners_(concurrency::FairExecutor::Options{
@@ -81,30 +74,35 @@ class OrchestratorImpl final : public Orchestrator {
   void Start(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer, const CancelToken& cancel,
              DoneCallback done) override {
     if (absl::Status valid = ValidateRequest(*request); !valid.ok()) return done(valid);
-    absl::StatusOr<RunRegistry::Found> found = registry_.FindOrCreate(std::move(request), Clock::now());
-    if (!found.ok()) return done(found.status());
-    const std::shared_ptr<Run> run = found->run;
-    if (!found->is_new) return run->Attach(observer, cancel, std::move(done));
-    if (absl::Status admitted = Admit(); !admitted.ok()) {
-      run->Finish(admitted);
-      return done(admitted);
-    }
-    run->cancel().SetDeadline(Clock::now() + absl::ToChronoNanoseconds(absl::Seconds(config_.max_run_seconds())));
-    // A run of one caller ends in time for that caller; one with a request_id may have others, with more time.
-    if (run->request()->request_id().empty()) run->cancel().SetDeadline(cancel.deadline());
-    run->Attach(observer, cancel, std::move(done));
-    const absl::Time admitted_at = absl::Now();
-    const absl::Status queued = runners_.Submit("run", [this, run, admitted_at] { Execute(run, admitted_at); });
-    if (!queued.ok()) {
-      --waiting_;
-      run->Finish(queued);
+    const bool has_id = !request->request_id().empty();
+    while (true) {
+      absl::StatusOr<RunRegistry::Found> found = registry_.FindOrCreate(request, Clock::now());
+      if (!found.ok()) return done(found.status());
+      const std::shared_ptr<Run> run = std::move(found->run);
+      if (found->is_new) {
+        run->SetDeadline(Clock::now() + absl::ToChronoNanoseconds(absl::Seconds(config_.max_run_seconds())));
+        // A run of one caller ends in time for that caller, and its analyzers hear of that; one with a request_id may
+        // have others, with more time.
+        if (!has_id) run->SetDeadline(cancel.deadline());
+      }
+      // Refused where others with the same id came and left in the meantime; what they left is not found again.
+      if (!run->Attach(observer, cancel, done)) {
+        if (!has_id) return done(run->cancel().status());
+        continue;
+      }
+      if (found->is_new) Admit(run);
+      return;
     }
   }
 
   v1::ListAnalyzersResponse ListAnalyzers() override;
+  absl::Status Health() override;
   UploadStore& uploads() override { return *uploads_; }
   void BeginDrain() override { draining_ = true; }
-  int active_runs() const override { return waiting_ + running_; }
+  int active_runs() const override {
+    MutexLock lock(mutex_);
+    return static_cast<int>(waiting_.size()) + running_;
+  }
 
  private:
   // Everything one run needs while it is worked on.
@@ -113,8 +111,6 @@ class OrchestratorImpl final : public Orchestrator {
     std::shared_ptr<const v1::AnalyzeRequest> request;
     absl::Time start;
     AnalysisPlan plan;
-    CancelToken work;
-    std::unique_ptr<CancelToken::Callback> link;
     std::unique_ptr<VideoDecoder> decoder;
     absl::Duration open_time;
     std::vector<v1::AnalyzerResult> results;
@@ -129,24 +125,27 @@ class OrchestratorImpl final : public Orchestrator {
     return input;
   }
 
-  absl::Status Admit() {
-    if (draining_) {
-      return WithRetryDelay(MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining,
-                                      "the server is stopping; try another replica"),
-                            absl::Milliseconds(100));
-    }
-    // Runners that are free count as room.
-    const int room = config_.max_queued_runs() + std::max(0, config_.max_concurrent_runs() - running_.load());
-    if (++waiting_ > room) {
-      --waiting_;
-      return WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kServerBusy,
-                                      absl::StrCat("the server works on ", running_.load(), " videos and ",
-                                                   config_.max_queued_runs(), " wait; try again later")),
-                            kBusyRetryDelay);
-    }
-    UpdateGauges();
-    return absl::OkStatus();
+  // A run that waits for a runner.
+  struct Waiting {
+    std::shared_ptr<Run> run;
+    absl::Time admitted_at;
+    // Gives its place free when its callers have gone.
+    std::unique_ptr<CancelToken::Callback> link;
+  };
+
+  static std::function<void(int64_t)> PoolGauge(telemetry::Metrics* metrics) {
+    if (metrics == nullptr) return {};
+    return [metrics](int64_t used) { metrics->orchestrator().frame_pool_used_bytes.Set({}, used); };
   }
+
+  // Starts the run, lets it wait for a runner, or refuses it.
+  void Admit(const std::shared_ptr<Run>& run);
+  // Takes the run out if it still waits.
+  void Drop(const std::shared_ptr<Run>& run);
+  // Uses a runner that has become free.
+  void Next();
+  void Submit(std::shared_ptr<Run> run, absl::Time admitted_at);
+  void CountRun(const absl::Status& status, absl::Time admitted_at) const;
 
   void Execute(const std::shared_ptr<Run>& run, absl::Time admitted_at);
   absl::StatusOr<ResponsePtr> Analyze(Work& work);
@@ -154,7 +153,7 @@ class OrchestratorImpl final : public Orchestrator {
   ResponsePtr Merge(Work& work, const PipelineResult& result);
   v1::AnalyzeStats MakeStats(const Work& work, const PipelineResult& result, absl::Duration merge_time) const;
   void Count(const Work& work, const PipelineResult* result) const;
-  void UpdateGauges() const;
+  void UpdateGauges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const config::v1::OrchestratorConfig config_;
   const std::vector<DispatchEndpoint> endpoints_;
@@ -165,42 +164,106 @@ class OrchestratorImpl final : public Orchestrator {
   AnalyzerDirectory directory_;
   RunRegistry registry_;
   std::atomic<bool> draining_ = false;
-  std::atomic<int> waiting_ = 0;
-  std::atomic<int> running_ = 0;
+  mutable Mutex mutex_;
+  // Oldest first.
+  std::list<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Runners taken.
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;
   // Last, so that its threads are gone before anything they use.
   concurrency::FairExecutor runners_;
 };
 
+void OrchestratorImpl::Admit(const std::shared_ptr<Run>& run) {
+  const absl::Time now = absl::Now();
+  absl::Status refused;
+  bool starts = false;
+  {
+    MutexLock lock(mutex_);
+    if (draining_) {
+      refused = WithRetryDelay(MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining,
+                                         "the server is stopping; try another replica"),
+                               absl::Milliseconds(100));
+    } else if (running_ < config_.max_concurrent_runs()) {
+      ++running_;
+      starts = true;
+    } else if (static_cast<int>(waiting_.size()) < config_.max_queued_runs()) {
+      waiting_.push_back({run, now, nullptr});
+    } else {
+      refused = WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kServerBusy,
+                                         absl::StrCat("the server works on ", running_, " videos and ", waiting_.size(),
+                                                      " wait; try again later")),
+                               kBusyRetryDelay);
+    }
+    UpdateGauges();
+  }
+  if (!refused.ok()) return run->Finish(refused);
+  if (starts) return Submit(run, now);
+  auto link = std::make_unique<CancelToken::Callback>(run->cancel(), [this, weak = std::weak_ptr<Run>(run)] {
+    if (const std::shared_ptr<Run> gone = weak.lock(); gone != nullptr) Drop(gone);
+  });
+  MutexLock lock(mutex_);
+  for (Waiting& waiting : waiting_) {
+    if (waiting.run == run) waiting.link.swap(link);
+  }
+}
+
+void OrchestratorImpl::Drop(const std::shared_ptr<Run>& run) {
+  std::list<Waiting> dropped;
+  {
+    MutexLock lock(mutex_);
+    const auto it =
+        std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) { return waiting.run == run; });
+    if (it == waiting_.end()) return;
+    dropped.splice(dropped.begin(), waiting_, it);
+    UpdateGauges();
+  }
+  const absl::Status status = run->cancel().status();
+  CountRun(status, dropped.front().admitted_at);
+  run->Finish(status);
+}
+
+void OrchestratorImpl::Next() {
+  std::list<Waiting> next;
+  {
+    MutexLock lock(mutex_);
+    if (waiting_.empty()) {
+      --running_;
+    } else {
+      next.splice(next.begin(), waiting_, waiting_.begin());
+    }
+    UpdateGauges();
+  }
+  if (!next.empty()) Submit(std::move(next.front().run), next.front().admitted_at);
+}
+
+void OrchestratorImpl::Submit(std::shared_ptr<Run> run, absl::Time admitted_at) {
+  // Never refused: there are no more than max_concurrent_runs.
+  (void)runners_.Submit("run", [this, run = std::move(run), admitted_at] { Execute(run, admitted_at); });
+}
+
+void OrchestratorImpl::CountRun(const absl::Status& status, absl::Time admitted_at) const {
+  if (metrics_ == nullptr) return;
+  metrics_->orchestrator().runs_total.Add({telemetry::CodeLabel(status.code())});
+  metrics_->orchestrator().run_duration_seconds.Observe({}, absl::ToDoubleSeconds(absl::Now() - admitted_at));
+}
+
 void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, absl::Time admitted_at) {
-  --waiting_;
-  ++running_;
-  UpdateGauges();
   Work work{.run = run,
             .request = run->request(),
             .start = admitted_at,
             .plan = {},
-            .work = {},
-            .link = {},
             .decoder = {},
             .open_time = {},
             .results = {}};
   if (metrics_ != nullptr) {
     metrics_->orchestrator().run_queue_duration_seconds.Observe({}, absl::ToDoubleSeconds(absl::Now() - admitted_at));
   }
-  work.work.SetDeadline(WorkDeadline(Clock::now(), run->cancel().deadline()));
-  work.link = std::make_unique<CancelToken::Callback>(
-      run->cancel(), [work = work.work, cancel = run->cancel()] { work.Cancel(cancel.status()); });
   absl::StatusOr<ResponsePtr> response = Analyze(work);
-  // Before the caller hears of it: who then asks how many runs there are must not find this one.
-  work.link.reset();
   work.decoder.reset();
-  --running_;
-  UpdateGauges();
+  // Before the caller hears of it: who then asks how many runs there are must not find this one.
+  Next();
   const absl::Status status = response.status();
-  if (metrics_ != nullptr) {
-    metrics_->orchestrator().runs_total.Add({telemetry::CodeLabel(status.code())});
-    metrics_->orchestrator().run_duration_seconds.Observe({}, absl::ToDoubleSeconds(absl::Now() - admitted_at));
-  }
+  CountRun(status, admitted_at);
   if (status.ok()) {
     telemetry::Log(telemetry::LogLevel::kInfo, run->id(), "run finished",
                    {{"seconds", absl::ToDoubleSeconds(absl::Now() - admitted_at)},
@@ -209,6 +272,7 @@ void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, absl::Time admit
     telemetry::LogStatus(telemetry::LogLevel::kWarn, run->id(), "run failed", status);
   }
   run->Finish(std::move(response));
+  registry_.Sweep(Clock::now());
 }
 
 absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) {
@@ -222,16 +286,14 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
   const PipelineInput input = InputOf(work);
   work.results.resize(work.plan.analyzers.size());
   PipelineObserver observer;
-  observer.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) {
-    work.run->SendProgress(progress);
-    if (metrics_ != nullptr) metrics_->orchestrator().frame_pool_used_bytes.Set({}, pool_->used_bytes());
-  };
+  observer.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) { work.run->SendProgress(progress); };
   observer.on_outcome = [&](int place, const AnalyzerOutcome& outcome) {
     work.results[place] = MakeResult(work.plan.analyzers[place], outcome, absl::Now() - work.start);
     if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
   };
-  absl::StatusOr<PipelineResult> result = RunPipeline(
-      {work.plan, *work.decoder, *converter, endpoints_, *pool_, ProcessTimer()}, input, observer, cancel, work.work);
+  absl::StatusOr<PipelineResult> result =
+      RunPipeline({work.plan, *work.decoder, *converter, endpoints_, *pool_, ProcessTimer()}, input, observer, cancel,
+                  work.run->work());
   Count(work, result.ok() ? &*result : nullptr);
   RETURN_IF_ERROR(result.status());
   return Merge(work, *result);
@@ -239,14 +301,14 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
 
 absl::Status OrchestratorImpl::OpenVideo(Work& work) {
   const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, opener_->Open(work.request, work.work));
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, opener_->Open(work.request, work.run->work()));
   VideoDecoder::Options options;
   options.thread_count = config_.decode_threads();
   options.limits.max_frame_pixels = config_.limits().max_frame_pixels();
   options.limits.max_duration = absl::Seconds(config_.limits().max_duration_seconds());
   options.limits.max_frames = config_.limits().max_frames();
   options.wanted = MakeWanted(work.plan, InputOf(work));
-  ASSIGN_OR_RETURN(work.decoder, VideoDecoder::Open(std::move(source), std::move(options), work.work));
+  ASSIGN_OR_RETURN(work.decoder, VideoDecoder::Open(std::move(source), std::move(options), work.run->work()));
   work.open_time = absl::Now() - start;
   if (metrics_ != nullptr) {
     metrics_->orchestrator().open_duration_seconds.Observe({}, absl::ToDoubleSeconds(work.open_time));
@@ -304,7 +366,6 @@ void OrchestratorImpl::Count(const Work& work, const PipelineResult* result) con
   if (metrics_ == nullptr) return;
   telemetry::OrchestratorMetrics& metrics = metrics_->orchestrator();
   metrics.source_bytes_total.Add({}, work.decoder->source_bytes());
-  metrics.frame_pool_used_bytes.Set({}, pool_->used_bytes());
   if (result == nullptr) return;
   metrics.frames_decoded_total.Add({}, result->frames_decoded);
   metrics.decode_duration_seconds.Observe({}, absl::ToDoubleSeconds(result->decode_time));
@@ -324,8 +385,24 @@ void OrchestratorImpl::Count(const Work& work, const PipelineResult* result) con
 
 void OrchestratorImpl::UpdateGauges() const {
   if (metrics_ == nullptr) return;
-  metrics_->orchestrator().runs_queued.Set({}, waiting_);
+  metrics_->orchestrator().runs_queued.Set({}, static_cast<double>(waiting_.size()));
   metrics_->orchestrator().runs_in_flight.Set({}, running_);
+}
+
+absl::Status OrchestratorImpl::Health() {
+  std::string why;
+  for (const EndpointSnapshot& endpoint : directory_.Snapshot()) {
+    if (!endpoint.status.ok()) {
+      absl::StrAppend(&why, "; service ", endpoint.name, ": ", endpoint.status.message());
+      continue;
+    }
+    for (const analyzer::v1::AnalyzerDescription& analyzer : endpoint.description.analyzers()) {
+      if (analyzer.available()) return absl::OkStatus();
+      absl::StrAppend(&why, "; ", analyzer.name(), ": ", analyzer.unavailable_reason());
+    }
+  }
+  return MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
+                   absl::StrCat("no analyzer can be used", why));
 }
 
 v1::ListAnalyzersResponse OrchestratorImpl::ListAnalyzers() {

@@ -74,6 +74,9 @@ class Orchestrator {
   // are known from before.
   virtual v1::ListAnalyzersResponse ListAnalyzers() = 0;
 
+  // OK if at least one analyzer can be used now, else why not. May block for 3 s before the services were first asked.
+  virtual absl::Status Health() = 0;
+
   // The uploads that `upload_id` names. Owned by the orchestrator.
   virtual UploadStore& uploads() = 0;
 

@@ -137,6 +137,43 @@ TEST_F(OrchestratorTest, BeforeTheDeadlineTheOthersAnswersAreDelivered) {
   EXPECT_EQ(response->results(1).status().code(), v1::AnalyzerStatus::DEADLINE_EXCEEDED);
 }
 
+TEST_F(OrchestratorTest, WithARequestIdTheOthersAnswersAreDeliveredTooAndTheRestIsTriedAnew) {
+  Add("quick", 5);
+  std::atomic<bool> slow = true;
+  Add("slow").OnSummarize(
+      [&](const auto&, const CancelToken& cancel) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+        while (slow && !cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        RETURN_IF_ERROR(cancel.status());
+        return analyzer::v1::SummarizeResponse();
+      });
+  Orchestrator& orchestrator = Make();
+  CancelToken cancel;
+  cancel.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(5));
+  const auto partial = orchestrator.Analyze(Request(Clip(), "id"), nullptr, cancel);
+  ASSERT_TRUE(partial.ok()) << partial.status();
+  EXPECT_EQ(partial->results(0).status().code(), v1::AnalyzerStatus::OK);
+  EXPECT_EQ(partial->results(1).status().code(), v1::AnalyzerStatus::DEADLINE_EXCEEDED);
+  slow = false;
+  const auto whole = orchestrator.Analyze(Request(Clip(), "id"), nullptr, CancelToken());
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_EQ(whole->results(1).status().code(), v1::AnalyzerStatus::OK);
+  EXPECT_FALSE(whole->stats().replayed());
+}
+
+TEST_F(OrchestratorTest, IsHealthyWhileAnAnalyzerCanBeUsed) {
+  Add("all");
+  EXPECT_TRUE(Make().Health().ok());
+  auto off = FakeAnalyzer::Description("off", 0, 8);
+  off.set_available(false);
+  off.set_unavailable_reason("pull its weights");
+  orchestrator_.reset();
+  analyzers_.clear();
+  analyzers_.push_back(std::make_unique<FakeAnalyzer>(off));
+  const absl::Status unhealthy = Make().Health();
+  EXPECT_EQ(unhealthy.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(unhealthy.message()), ::testing::HasSubstr("off: pull its weights"));
+}
+
 TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
   Blocker blocker;
   Add("slow").OnFrames(blocker.Hook());
@@ -158,6 +195,33 @@ TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
   EXPECT_GT(GetRetryDelay(refused), absl::ZeroDuration());
   cancel.Cancel();
   EXPECT_EQ(ended, 2);
+  while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST_F(OrchestratorTest, AWaitingRunWhoseCallerGoesLeavesItsPlaceToAnother) {
+  Blocker blocker;
+  Add("slow").OnFrames(blocker.Hook());
+  config_.set_max_concurrent_runs(1);
+  config_.set_max_queued_runs(1);
+  Orchestrator& orchestrator = Make();
+  const auto start = [&](const CancelToken& cancel, const Orchestrator::DoneCallback& done) {
+    orchestrator.Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip())), nullptr, cancel, done);
+  };
+  CancelToken first;
+  std::promise<void> first_ended;
+  start(first, [&](auto) { first_ended.set_value(); });
+  blocker.started.get_future().wait();
+  for (int i = 0; i < 20; ++i) {
+    CancelToken waiting;
+    absl::StatusCode code = absl::StatusCode::kOk;
+    start(waiting, [&](auto result) { code = result.status().code(); });
+    EXPECT_EQ(orchestrator.active_runs(), 2);
+    waiting.Cancel();
+    EXPECT_EQ(code, absl::StatusCode::kCancelled);
+    EXPECT_EQ(orchestrator.active_runs(), 1);
+  }
+  first.Cancel();
+  first_ended.get_future().wait();
   while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 

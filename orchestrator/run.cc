@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/base/status.h"
+
 namespace reelsight::orchestrator {
 namespace {
 
@@ -15,27 +17,73 @@ Orchestrator::ResponsePtr Replayed(const v1::AnalyzeResponse& response) {
   return copy;
 }
 
+// A moment before `deadline` at which analyzers are cut off.
+Clock::time_point WorkDeadline(Clock::time_point now, Clock::time_point deadline) {
+  if (deadline == Clock::time_point::max()) return deadline;
+  const Clock::duration tenth = (deadline - now) / 10;
+  return deadline - std::clamp<Clock::duration>(tenth, std::chrono::milliseconds(50), std::chrono::seconds(1));
+}
+
 }  // namespace
 
 Run::Run(std::string id, std::shared_ptr<const v1::AnalyzeRequest> request, concurrency::Timer& timer)
-    : id_(std::move(id)), timer_(timer), request_(std::move(request)) {}
+    : id_(std::move(id)),
+      timer_(timer),
+      work_link_(cancel_, [work = work_, cancel = cancel_] { work.Cancel(cancel.status()); }),
+      request_(std::move(request)) {}
 
 std::shared_ptr<const v1::AnalyzeRequest> Run::request() const {
   MutexLock lock(mutex_);
   return request_;
 }
 
-void Run::Caller::End(absl::StatusOr<Orchestrator::ResponsePtr> result) {
+void Run::Caller::End(absl::StatusOr<Orchestrator::ResponsePtr> result, concurrency::Timer& timer) {
   Orchestrator::DoneCallback call;
   {
     MutexLock lock(mutex);
     call = std::exchange(done, nullptr);
+    timer.Cancel(alarm);
   }
   if (call != nullptr) call(std::move(result));
 }
 
-void Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator::DoneCallback done) {
-  auto caller = std::make_shared<Caller>();
+void Run::SetDeadline(Clock::time_point deadline) {
+  cancel_.SetDeadline(deadline);
+  work_.SetDeadline(WorkDeadline(Clock::now(), deadline));
+}
+
+bool Run::joinable() const {
+  // Asked without the lock, because a deadline that has passed runs the token's callbacks.
+  const bool over = cancel_.cancelled();
+  MutexLock lock(mutex_);
+  if (outcome_ != nullptr) return outcome_->ok() && !cut_short_;
+  return !over && !abandoned_ && !cut_short_;
+}
+
+void Run::SetWorkAlarm() {
+  timer_.Cancel(work_alarm_);
+  Clock::time_point last = Clock::time_point::min();
+  for (const std::shared_ptr<Caller>& caller : callers_) last = std::max(last, caller->deadline);
+  if (callers_.empty() || last == Clock::time_point::max()) return;
+  work_alarm_ = timer_.RunAt(WorkDeadline(Clock::now(), last), [weak = std::weak_ptr<Run>(shared_from_this()), last] {
+    const std::shared_ptr<Run> run = weak.lock();
+    if (run == nullptr) return;
+    {
+      MutexLock lock(run->mutex_);
+      // Somebody with more time may have come while this was on its way.
+      for (const std::shared_ptr<Caller>& caller : run->callers_) {
+        if (caller->deadline > last) return;
+      }
+      if (run->outcome_ != nullptr) return;
+      run->cut_short_ = true;
+    }
+    run->work_.Cancel(MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded, "deadline passed"));
+  });
+}
+
+bool Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator::DoneCallback done) {
+  auto caller = std::make_shared<Caller>(cancel.deadline());
+  const bool over = cancel_.cancelled();
   std::unique_ptr<v1::VideoInfo> video;
   std::vector<v1::AnalyzerResult> results;
   std::unique_ptr<absl::StatusOr<Orchestrator::ResponsePtr>> outcome;
@@ -46,12 +94,14 @@ void Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator:
     caller->done = std::move(done);
     {
       MutexLock lock(mutex_);
+      if (outcome_ == nullptr && (over || abandoned_ || cut_short_)) return false;
       if (video_ != nullptr) video = std::make_unique<v1::VideoInfo>(*video_);
       results = results_;
       if (outcome_ != nullptr) {
         outcome = std::make_unique<absl::StatusOr<Orchestrator::ResponsePtr>>(*outcome_);
       } else {
         callers_.push_back(caller);
+        SetWorkAlarm();
       }
     }
     if (observer != nullptr) {
@@ -61,11 +111,8 @@ void Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator:
   }
   if (outcome != nullptr) {
     if (outcome->ok()) *outcome = Replayed(***outcome);
-    return caller->End(*std::move(outcome));
-  }
-  // A deadline does not ring by itself.
-  if (const Clock::time_point deadline = cancel.deadline(); deadline != Clock::time_point::max()) {
-    timer_.RunAt(deadline, [cancel] { (void)cancel.status(); });
+    caller->End(*std::move(outcome), timer_);
+    return true;
   }
   auto link = std::make_unique<CancelToken::Callback>(
       cancel, [run = std::weak_ptr<Run>(shared_from_this()), weak = std::weak_ptr<Caller>(caller), cancel] {
@@ -75,6 +122,10 @@ void Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator:
       });
   MutexLock lock(caller->mutex);
   caller->link = std::move(link);
+  if (caller->done != nullptr && caller->deadline != Clock::time_point::max()) {
+    caller->alarm = timer_.RunAt(caller->deadline, [cancel] { (void)cancel.status(); });
+  }
+  return true;
 }
 
 void Run::Detach(const std::shared_ptr<Caller>& caller, const absl::Status& why) {
@@ -83,9 +134,11 @@ void Run::Detach(const std::shared_ptr<Caller>& caller, const absl::Status& why)
     MutexLock lock(mutex_);
     std::erase(callers_, caller);
     alone = callers_.empty() && outcome_ == nullptr;
+    abandoned_ = abandoned_ || alone;
+    if (outcome_ == nullptr) SetWorkAlarm();
   }
   if (alone) cancel_.Cancel(why);
-  caller->End(why);
+  caller->End(why, timer_);
   // Its link, inside whose function this may run, must not be destroyed here.
   timer_.RunAt(Clock::now(), [caller] {});
 }
@@ -127,28 +180,33 @@ void Run::SendResult(const v1::AnalyzerResult& result) {
 }
 
 void Run::Finish(absl::StatusOr<Orchestrator::ResponsePtr> result) {
+  const bool cut_short = work_.cancelled();
   std::vector<std::shared_ptr<Caller>> all;
   {
     MutexLock lock(mutex_);
     if (outcome_ != nullptr) return;
     outcome_ = std::make_unique<absl::StatusOr<Orchestrator::ResponsePtr>>(result);
+    finished_at_ = Clock::now();
+    if (result.ok()) answer_bytes_ = static_cast<int64_t>((*result)->ByteSizeLong());
+    cut_short_ = cut_short_ || cut_short;
+    timer_.Cancel(work_alarm_);
     all.swap(callers_);
     request_.reset();
     results_.clear();
     video_.reset();
   }
-  for (const std::shared_ptr<Caller>& caller : all) caller->End(result);
+  for (const std::shared_ptr<Caller>& caller : all) caller->End(result, timer_);
   timer_.RunAt(Clock::now(), [all = std::move(all)] {});
 }
 
-bool Run::finished() const {
+Clock::time_point Run::finished_at() const {
   MutexLock lock(mutex_);
-  return outcome_ != nullptr;
+  return finished_at_;
 }
 
-bool Run::succeeded() const {
+int64_t Run::answer_bytes() const {
   MutexLock lock(mutex_);
-  return outcome_ != nullptr && outcome_->ok();
+  return answer_bytes_;
 }
 
 }  // namespace reelsight::orchestrator

@@ -16,7 +16,7 @@ namespace reelsight::orchestrator {
 // Thread-safe. Events come from one thread at a time.
 class Run : public std::enable_shared_from_this<Run> {
  public:
-  // `timer` must outlive the run.
+  // `timer` must outlive the run and its callers.
   Run(std::string id, std::shared_ptr<const v1::AnalyzeRequest> request, concurrency::Timer& timer);
 
   const std::string& id() const { return id_; }
@@ -24,18 +24,27 @@ class Run : public std::enable_shared_from_this<Run> {
   std::shared_ptr<const v1::AnalyzeRequest> request() const;
   // Cancelled when no caller is left that wants the run.
   const CancelToken& cancel() const { return cancel_; }
+  // Cancelled with `cancel()`, or a moment before the last of the callers' deadlines, so that they still get the
+  // answers of the analyzers that are done: a tenth of the time left, between 50 ms and 1 s.
+  const CancelToken& work() const { return work_; }
 
+  // The run ends at this moment at the latest.
+  void SetDeadline(CancelToken::Clock::time_point deadline);
   // Adds a caller. It first gets the events that it missed; if the run is finished, its result, marked as replayed.
-  void Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator::DoneCallback done);
+  // False, and nothing is done, if it cannot be joined any more: all its callers have left, or its time is over.
+  bool Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator::DoneCallback done);
 
   void SendVideo(const v1::VideoInfo& video);
   void SendProgress(const v1::AnalyzeStreamResponse::Progress& progress);
   void SendResult(const v1::AnalyzerResult& result);
   // Ends the run for all callers. Later calls do nothing.
   void Finish(absl::StatusOr<Orchestrator::ResponsePtr> result);
-  bool finished() const;
-  // True if it ended well, so that keeping the answer makes sense.
-  bool succeeded() const;
+  // When it was finished; max() if it is not.
+  CancelToken::Clock::time_point finished_at() const;
+  // True if somebody who asks for the same may have this run: it is under way, or its answer is worth keeping.
+  bool joinable() const;
+  // Bytes of the answer; 0 if there is none.
+  int64_t answer_bytes() const;
 
  private:
   // One caller.
@@ -44,6 +53,11 @@ class Run : public std::enable_shared_from_this<Run> {
     RunObserver* observer ABSL_GUARDED_BY(mutex) = nullptr;
     Orchestrator::DoneCallback done ABSL_GUARDED_BY(mutex);
     std::unique_ptr<CancelToken::Callback> link;
+    const CancelToken::Clock::time_point deadline;
+    // Wakes the caller's token at `deadline`, because it does not ring by itself.
+    concurrency::Timer::Ticket alarm ABSL_GUARDED_BY(mutex);
+
+    explicit Caller(CancelToken::Clock::time_point deadline_in) : deadline(deadline_in) {}
 
     // Delivers an event, unless the caller is done. The observer runs under the caller's own mutex, so that none comes
     // after the end.
@@ -52,17 +66,21 @@ class Run : public std::enable_shared_from_this<Run> {
       MutexLock lock(mutex);
       if (done != nullptr && observer != nullptr) (observer->*method)(event);
     }
-    void End(absl::StatusOr<Orchestrator::ResponsePtr> result);
+    void End(absl::StatusOr<Orchestrator::ResponsePtr> result, concurrency::Timer& timer);
   };
 
   template <typename Event>
   void DeliverToAll(std::vector<std::shared_ptr<Caller>> callers, void (RunObserver::*method)(const Event&),
                     const Event& event);
   void Detach(const std::shared_ptr<Caller>& caller, const absl::Status& why);
+  // Lets work() ring for the last deadline of those who now wait.
+  void SetWorkAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string id_;
   concurrency::Timer& timer_;
   const CancelToken cancel_;
+  const CancelToken work_;
+  const CancelToken::Callback work_link_;
 
   mutable Mutex mutex_;
   std::shared_ptr<const v1::AnalyzeRequest> request_ ABSL_GUARDED_BY(mutex_);
@@ -70,6 +88,13 @@ class Run : public std::enable_shared_from_this<Run> {
   std::unique_ptr<v1::VideoInfo> video_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::AnalyzerResult> results_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<absl::StatusOr<Orchestrator::ResponsePtr>> outcome_ ABSL_GUARDED_BY(mutex_);
+  CancelToken::Clock::time_point finished_at_ ABSL_GUARDED_BY(mutex_) = CancelToken::Clock::time_point::max();
+  int64_t answer_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // All callers have left before the end.
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;
+  // Its time ran out, so that answers may be missing.
+  bool cut_short_ ABSL_GUARDED_BY(mutex_) = false;
+  concurrency::Timer::Ticket work_alarm_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace reelsight::orchestrator

@@ -64,9 +64,9 @@ absl::StatusOr<RunRegistry::Found> RunRegistry::FindOrCreate(std::shared_ptr<con
   if (id.empty()) return Found{std::make_shared<Run>(RandomId(), std::move(request), timer_), true};
   const std::string fingerprint = Fingerprint(*request);
   MutexLock lock(mutex_);
-  Sweep(now);
+  SweepLocked(now);
   const auto it = runs_.find(id);
-  if (it != runs_.end() && !it->second.run->cancel().cancelled()) {
+  if (it != runs_.end() && it->second.run->joinable()) {
     if (it->second.fingerprint == fingerprint) return Found{it->second.run, false};
     return WithMetadata(
         MakeError(absl::StatusCode::kAlreadyExists, Reason::kRequestIdReused,
@@ -79,21 +79,35 @@ absl::StatusOr<RunRegistry::Found> RunRegistry::FindOrCreate(std::shared_ptr<con
 }
 
 void RunRegistry::Sweep(Clock::time_point now) {
-  std::vector<std::pair<Clock::time_point, std::string>> ended;
+  MutexLock lock(mutex_);
+  SweepLocked(now);
+}
+
+void RunRegistry::SweepLocked(Clock::time_point now) {
+  struct Ended {
+    Clock::time_point when;
+    int64_t bytes;
+    std::map<std::string, Kept>::iterator place;
+  };
+  std::vector<Ended> ended;
   for (auto it = runs_.begin(); it != runs_.end();) {
-    Kept& kept = it->second;
-    if (kept.ended == Clock::time_point::max() && kept.run->finished()) kept.ended = now;
-    const bool over = kept.ended != Clock::time_point::max();
-    if (over && (!kept.run->succeeded() || now - kept.ended >= absl::ToChronoNanoseconds(options_.retention))) {
+    const Run& run = *it->second.run;
+    const Clock::time_point when = run.finished_at();
+    if (when == Clock::time_point::max()) {
+      ++it;
+    } else if (!run.joinable() || now - when >= absl::ToChronoNanoseconds(options_.retention)) {
       it = runs_.erase(it);
-      continue;
+    } else {
+      ended.push_back({when, run.answer_bytes(), it});
+      ++it;
     }
-    if (over) ended.emplace_back(kept.ended, it->first);
-    ++it;
   }
-  if (static_cast<int>(ended.size()) <= options_.max_kept) return;
-  std::sort(ended.begin(), ended.end());
-  for (size_t i = 0; i + options_.max_kept < ended.size(); ++i) runs_.erase(ended[i].second);
+  std::sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) { return a.when > b.when; });
+  int64_t bytes = 0;
+  for (size_t i = 0; i < ended.size(); ++i) {
+    bytes += ended[i].bytes;
+    if (i >= static_cast<size_t>(options_.max_kept) || bytes > options_.max_kept_bytes) runs_.erase(ended[i].place);
+  }
 }
 
 }  // namespace reelsight::orchestrator

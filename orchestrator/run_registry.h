@@ -24,6 +24,8 @@ class RunRegistry {
     absl::Duration retention = absl::Minutes(10);
     // Answers kept at most; beyond it the oldest goes. Raising it costs an answer's memory (some 100 KiB) each.
     int max_kept = 256;
+    // Bytes of all answers kept, likewise: an analyzer of somebody else's may answer at length.
+    int64_t max_kept_bytes = 256 << 20;
   };
   RunRegistry(const Options& options, concurrency::Timer& timer) : options_(options), timer_(timer) {}
 
@@ -32,18 +34,18 @@ class RunRegistry {
     // True if the caller must start it.
     bool is_new = false;
   };
-  // The run of the request's id, or a new one. A run that failed or was cancelled is not found again. ALREADY_EXISTS,
-  // REQUEST_ID_REUSED, if the id belongs to a request with another body.
+  // The run of the request's id, or a new one. A run that failed, was cancelled or ran out of time is not found again.
+  // ALREADY_EXISTS, REQUEST_ID_REUSED, if the id belongs to a request with another body.
   absl::StatusOr<Found> FindOrCreate(std::shared_ptr<const v1::AnalyzeRequest> request, Clock::time_point now);
+  // Drops the answers whose time is over or for which there is no room, as FindOrCreate does too.
+  void Sweep(Clock::time_point now);
 
  private:
   struct Kept {
     std::string fingerprint;
     std::shared_ptr<Run> run;
-    // When its end was first noticed; max() while it runs.
-    Clock::time_point ended = Clock::time_point::max();
   };
-  void Sweep(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SweepLocked(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   concurrency::Timer& timer_;

@@ -76,5 +76,33 @@ TEST(RunRegistryTest, KeepsABoundedNumberOfAnswers) {
   EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), now)->is_new);
 }
 
+TEST(RunRegistryTest, KeepsABoundedNumberOfBytes) {
+  RunRegistry registry({.max_kept_bytes = 1500}, TestTimer());
+  for (const char* id : {"a", "b", "c"}) {
+    auto answer = std::make_shared<v1::AnalyzeResponse>();
+    answer->set_summary(std::string(600, 'x'));
+    registry.FindOrCreate(Request(id, "x"), Clock::now())->run->Finish(std::move(answer));
+  }
+  registry.Sweep(Clock::now());
+  EXPECT_FALSE(registry.FindOrCreate(Request("c", "x"), Clock::now())->is_new);
+  EXPECT_FALSE(registry.FindOrCreate(Request("b", "x"), Clock::now())->is_new);
+  EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), Clock::now())->is_new);
+}
+
+TEST(RunRegistryTest, RetentionCountsFromTheEndHoweverLateSomebodyLooks) {
+  RunRegistry registry({.retention = absl::Seconds(60)}, TestTimer());
+  registry.FindOrCreate(Request("a", "x"), Clock::now())->run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), Clock::now() + std::chrono::seconds(61))->is_new);
+}
+
+TEST(RunRegistryTest, AnAnswerIsKeptThoughTheTimeOfItsRunIsOver) {
+  RunRegistry registry({}, TestTimer());
+  const auto first = registry.FindOrCreate(Request("a", "x"), Clock::now());
+  first->run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  first->run->cancel().SetDeadline(Clock::now());
+  EXPECT_EQ(registry.FindOrCreate(Request("a", "x"), Clock::now())->run, first->run);
+  EXPECT_EQ(GetReason(registry.FindOrCreate(Request("a", "y"), Clock::now()).status()), "REQUEST_ID_REUSED");
+}
+
 }  // namespace
 }  // namespace reelsight::orchestrator

@@ -91,5 +91,54 @@ TEST(RunTest, CancelAgainstFinishEndsEachCallerOnce) {
   }
 }
 
+TEST(RunTest, WhatAllHaveLeftCannotBeJoined) {
+  auto run = MakeRun();
+  CancelToken cancel;
+  ASSERT_TRUE(run->Attach(nullptr, cancel, [](auto) {}));
+  EXPECT_TRUE(run->joinable());
+  cancel.Cancel();
+  EXPECT_FALSE(run->joinable());
+  EXPECT_FALSE(run->Attach(nullptr, CancelToken(), [](auto) { ADD_FAILURE() << "must not be called"; }));
+}
+
+TEST(RunTest, WorkEndsALittleBeforeTheLastDeadline) {
+  using Clock = CancelToken::Clock;
+  const Clock::time_point now = Clock::now();
+  auto run = MakeRun();
+  CancelToken hasty, patient;
+  hasty.SetDeadline(now + std::chrono::milliseconds(100));
+  patient.SetDeadline(now + std::chrono::milliseconds(800));
+  std::promise<absl::StatusCode> hasty_ended;
+  run->Attach(nullptr, hasty, [&](auto result) { hasty_ended.set_value(result.status().code()); });
+  bool answered = false;
+  run->Attach(nullptr, patient, [&](auto result) { answered = result.ok(); });
+  EXPECT_EQ(hasty_ended.get_future().get(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_FALSE(run->work().cancelled());
+  std::promise<void> rang;
+  CancelToken::Callback ring(run->work(), [&] { rang.set_value(); });
+  rang.get_future().wait();
+  EXPECT_EQ(run->work().status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(run->cancel().status().ok());
+  run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  EXPECT_TRUE(answered);
+  // Answers may be missing: who asks again shall have a new run.
+  EXPECT_FALSE(run->joinable());
+}
+
+TEST(RunTest, JoiningAgainstLeavingNeverLosesACaller) {
+  for (int round = 0; round < 200; ++round) {
+    auto run = MakeRun();
+    CancelToken leaver;
+    ASSERT_TRUE(run->Attach(nullptr, leaver, [](auto) {}));
+    std::thread leaving([&] { leaver.Cancel(); });
+    absl::Status joined = absl::UnknownError("not ended");
+    const bool in = run->Attach(nullptr, CancelToken(), [&](auto result) { joined = result.status(); });
+    leaving.join();
+    EXPECT_EQ(in, !run->cancel().cancelled());
+    run->Finish(std::make_shared<v1::AnalyzeResponse>());
+    EXPECT_TRUE(!in || joined.ok()) << joined;
+  }
+}
+
 }  // namespace
 }  // namespace reelsight::orchestrator

@@ -16,12 +16,25 @@ Timer::~Timer() {
   thread_.join();
 }
 
-void Timer::RunAt(Clock::time_point when, std::function<void()> function) {
+Timer::Ticket Timer::RunAt(Clock::time_point when, std::function<void()> function) {
+  Ticket ticket;
   {
     MutexLock lock(mutex_);
-    waiting_.emplace(when, std::move(function));
+    ticket = {when, next_number_++};
+    waiting_.emplace(ticket, std::move(function));
   }
   changed_.NotifyAll();
+  return ticket;
+}
+
+void Timer::Cancel(const Ticket& ticket) {
+  // Destroyed without the lock, because what it holds may come back here.
+  std::function<void()> dropped;
+  MutexLock lock(mutex_);
+  const auto it = waiting_.find(ticket);
+  if (it == waiting_.end()) return;
+  dropped = std::move(it->second);
+  waiting_.erase(it);
 }
 
 void Timer::Work() {
@@ -33,10 +46,10 @@ void Timer::Work() {
         if (waiting_.empty()) {
           if (stopping_) return;
           changed_.Wait(mutex_);
-        } else if (stopping_ || waiting_.begin()->first <= Clock::now()) {
+        } else if (stopping_ || waiting_.begin()->first.first <= Clock::now()) {
           break;
         } else {
-          changed_.WaitUntil(mutex_, waiting_.begin()->first);
+          changed_.WaitUntil(mutex_, waiting_.begin()->first.first);
         }
       }
       function = std::move(waiting_.begin()->second);

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <thread>
+#include <utility>
 
 #include "shared/base/mutex.h"
 
@@ -16,6 +18,8 @@ namespace reelsight::concurrency {
 class Timer {
  public:
   using Clock = std::chrono::steady_clock;
+  // Names one function that waits.
+  using Ticket = std::pair<Clock::time_point, int64_t>;
 
   Timer();
   // Runs what is still waiting at once, so that nobody waits for it in vain, then stops.
@@ -24,14 +28,17 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
 
   // Runs `function` once, not before `when`.
-  void RunAt(Clock::time_point when, std::function<void()> function);
+  Ticket RunAt(Clock::time_point when, std::function<void()> function);
+  // Drops the function, with what it holds, unless its turn has come. Does not wait for it.
+  void Cancel(const Ticket& ticket);
 
  private:
   void Work();
 
   Mutex mutex_;
   CondVar changed_;
-  std::multimap<Clock::time_point, std::function<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::map<Ticket, std::function<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
+  int64_t next_number_ ABSL_GUARDED_BY(mutex_) = 1;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

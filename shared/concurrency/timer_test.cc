@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/concurrency/timer.h"
 
+#include <memory>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -19,6 +20,22 @@ TEST(TimerTest, RunsInOrderOfTimeAndWhatWaitsAtTheEnd) {
     timer.RunAt(now - std::chrono::hours(1), [&] { order.push_back(1); });
   }
   EXPECT_THAT(order, ::testing::ElementsAre(1, 2, 3));
+}
+
+TEST(TimerTest, ACancelledFunctionNeverRunsAndFreesWhatItHolds) {
+  auto held = std::make_shared<int>();
+  int ran = 0;
+  {
+    Timer timer;
+    const auto in_a_day = Timer::Clock::now() + std::chrono::hours(24);
+    const Timer::Ticket ticket = timer.RunAt(in_a_day, [&ran, held] { ran += 1; });
+    timer.RunAt(in_a_day, [&ran] { ran += 10; });
+    timer.Cancel(ticket);
+    EXPECT_EQ(held.use_count(), 1);
+    timer.Cancel(ticket);
+    timer.Cancel(Timer::Ticket());
+  }
+  EXPECT_EQ(ran, 10);
 }
 
 }  // namespace
