@@ -39,6 +39,7 @@ absl::Status FairExecutor::Submit(const std::string& client, std::function<void(
   if (tasks.empty()) turns_.push_back(client);
   tasks.push_back(std::move(task));
   ++queued_;
+  Changed();
   // Under the lock: the task may be what its submitter's owner waits for before it destroys the executor.
   work_.NotifyOne();
   return absl::OkStatus();
@@ -74,11 +75,13 @@ void FairExecutor::Work() {
       }
       --queued_;
       ++running_;
+      Changed();
     }
     task();
     task = nullptr;  // What it holds is freed before it counts as done.
     MutexLock lock(mutex_);
     --running_;
+    Changed();
   }
 }
 

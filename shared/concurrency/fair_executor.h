@@ -28,6 +28,8 @@ class FairExecutor {
     std::string name = "worker";
     // Runs first on each thread; pins processors, for instance.
     std::function<void()> thread_init;
+    // Told of every change of queued() and running(), in order, under the executor's lock.
+    std::function<void(int64_t queued, int64_t running)> on_change;
   };
 
   explicit FairExecutor(Options options);
@@ -46,6 +48,9 @@ class FairExecutor {
 
  private:
   void Work();
+  void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (options_.on_change) options_.on_change(queued_, running_);
+  }
 
   const Options options_;
 

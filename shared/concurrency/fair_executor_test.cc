@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <future>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -50,6 +52,17 @@ TEST(FairExecutorTest, RunsEverythingBeforeItStops) {
     }
   }
   EXPECT_EQ(runs, 500);
+}
+
+TEST(FairExecutorTest, TellsEveryChangeAndEndsAtZero) {
+  std::vector<std::pair<int64_t, int64_t>> told;
+  {
+    FairExecutor executor({.on_change = [&](int64_t queued, int64_t running) { told.emplace_back(queued, running); }});
+    std::promise<void> ran;
+    EXPECT_TRUE(executor.Submit("a", [&] { ran.set_value(); }).ok());
+    ran.get_future().wait();
+  }
+  EXPECT_EQ(told, (std::vector<std::pair<int64_t, int64_t>>{{1, 0}, {0, 1}, {0, 0}}));
 }
 
 }  // namespace

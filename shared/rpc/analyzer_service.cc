@@ -54,7 +54,6 @@ AnalyzerServiceImpl::AnalyzerServiceImpl(const analysis::AnalyzerHost& host, con
                                          CallEnvironment environment)
     : host_(host), executor_(executor), environment_(environment), allocator_(std::make_unique<BatchAllocator>()) {
   SetMessageAllocatorFor_AnalyzeFrames(allocator_.get());
-  UpdateGauges();
 }
 
 AnalyzerServiceImpl::~AnalyzerServiceImpl() = default;
@@ -129,24 +128,13 @@ void AnalyzerServiceImpl::Submit(const std::string& request_id, UnaryCall* call,
   const absl::Status queued = executor_.Submit(request_id, [this, call, arrival, work = std::move(work)]() mutable {
     if (environment_.metrics != nullptr) {
       environment_.metrics->analyzers().queue_duration_seconds.Observe({host_.service()}, SecondsSince(arrival));
-      UpdateGauges();
     }
     absl::Status status = call->cancel().status();
     if (status.ok()) status = work();
     work = nullptr;  // Frees the pixels before the answer brings the next batch.
     call->Done(status);
-    UpdateGauges();
   });
   if (!queued.ok()) call->Done(WithRetryDelay(queued, kQueueRetryDelay));
-  UpdateGauges();
-}
-
-void AnalyzerServiceImpl::UpdateGauges() {
-  if (environment_.metrics == nullptr) return;
-  telemetry::AnalyzerMetrics& metrics = environment_.metrics->analyzers();
-  metrics.queue_length.Set({host_.service()}, static_cast<double>(executor_.queued()));
-  metrics.workers_busy.Set({host_.service()}, static_cast<double>(executor_.running()));
-  metrics.workers.Set({host_.service()}, executor_.thread_count());
 }
 
 }  // namespace reelsight::rpc

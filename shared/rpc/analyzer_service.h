@@ -39,7 +39,6 @@ class AnalyzerServiceImpl final : public analyzer::v1::AnalyzerService::Callback
   class BatchAllocator;
 
   void Submit(const std::string& request_id, UnaryCall* call, std::function<absl::Status()> work);
-  void UpdateGauges();
 
   const analysis::AnalyzerHost& host_;
   concurrency::FairExecutor& executor_;

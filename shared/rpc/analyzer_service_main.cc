@@ -74,8 +74,14 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
                    analysis::AnalyzerHost::Create(parts.name, process::Version(),
                                                   MeasureAnalyzers(std::move(analyzers), metrics), threads));
   CallGate gate(config.server().max_concurrent_calls());
-  concurrency::FairExecutor executor(
-      {.thread_count = threads, .max_queued = config.max_queued_batches(), .name = parts.name});
+  metrics.analyzers().workers.Set({parts.name}, threads);
+  concurrency::FairExecutor executor({.thread_count = threads,
+                                      .max_queued = config.max_queued_batches(),
+                                      .name = parts.name,
+                                      .on_change = [&](int64_t queued, int64_t running) {
+                                        metrics.analyzers().queue_length.Set({parts.name}, queued);
+                                        metrics.analyzers().workers_busy.Set({parts.name}, running);
+                                      }});
   AnalyzerServiceImpl service(*host, executor, {gate, &metrics});
   return RunServer(
       config.server(), gate,
