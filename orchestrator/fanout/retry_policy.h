@@ -19,7 +19,8 @@ struct RetryState {
 
 // How long to wait before the next attempt, or nullopt if the failure is final. UNAVAILABLE is tried `max_retries`
 // times again (50 ms, doubled each time, half of it random). RESOURCE_EXHAUSTED is back-pressure: tried until
-// `patience` has passed since the first attempt, after the peer's own delay if it names one.
+// `patience` has passed since the first attempt, after the peer's own delay if it names one; MESSAGE_TOO_LARGE is
+// final.
 std::optional<std::chrono::milliseconds> NextDelay(const absl::Status& failure, const RetryState& state,
                                                    int max_retries, std::chrono::milliseconds patience);
 

@@ -7,7 +7,9 @@
 #include <future>
 #include <numeric>
 #include <thread>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "grpcpp/create_channel.h"
 #include "gtest/gtest.h"
@@ -208,7 +210,10 @@ TEST_F(AnalyzerServiceTest, BadBatchesAreRefusedWithTheirPlace) {
 TEST_F(AnalyzerServiceTest, MessagesOverTheLimitAreRefused) {
   Start();
   EXPECT_TRUE(Analyze(MakeBatch(1, 900)).ok());
-  EXPECT_EQ(Analyze(MakeBatch(2, 900)).status().code(), absl::StatusCode::kResourceExhausted);
+  const absl::Status refused = Analyze(MakeBatch(2, 900)).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  // Not to be confused with a full queue: trying again is in vain.
+  EXPECT_EQ(GetReason(refused), "MESSAGE_TOO_LARGE");
 }
 
 TEST_F(AnalyzerServiceTest, HealthFollowsTheService) {
@@ -242,6 +247,44 @@ TEST_F(AnalyzerServiceTest, DrainIsNotReadyFirstAndFinishesWhatIsUnderWay) {
   drainer.join();
   EXPECT_TRUE(drained.ok()) << drained;
   EXPECT_FALSE(serving);
+}
+
+TEST_F(AnalyzerServiceTest, WhileAReplicaDrainsCallsGoToTheOther) {
+  std::promise<void> began, release;
+  std::shared_future<void> released = release.get_future().share();
+  std::atomic<bool> first = true;
+  analyzer_->OnFrames([&](const analysis::BatchView& view, const CancelToken&) {
+    if (first.exchange(false)) {
+      began.set_value();
+      released.wait();
+    }
+    return std::vector<std::string>(view.items.size(), "x");
+  });
+  Start();
+  CallGate other_gate(16);
+  AnalyzerServiceImpl other_service(*host_, *executor_, CallEnvironment{other_gate});
+  config::v1::ServerConfig config;
+  ApplyDefaults("127.0.0.1:0", "", &config);
+  auto other = *Server::Start(config, other_gate,
+                              {{&other_service, analyzer::v1::AnalyzerService::service_full_name(), nullptr}});
+  std::promise<absl::Status> under_way;
+  client_->AnalyzeFrames(MakeBatch(1), CancelToken(), [&](auto r) { under_way.set_value(r.status()); });
+  began.get_future().wait();
+  GrpcAnalyzerClient::Options options;
+  options.name = "replicas";
+  options.target = absl::StrCat("ipv4:", server_->address(), ",", other->address());
+  const auto direct = std::exchange(client_, *GrpcAnalyzerClient::Create(options));
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(Analyze(MakeBatch(1)).ok());
+  std::thread drainer([&] { EXPECT_TRUE(server_->Drain().ok()); });
+  while (!gate_.draining()) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  int refused = 0;
+  for (int i = 0; i < 50; ++i) refused += Analyze(MakeBatch(1)).ok() ? 0 : 1;
+  EXPECT_EQ(refused, 0);
+  release.set_value();
+  EXPECT_TRUE(under_way.get_future().get().ok());
+  drainer.join();
+  client_.reset();
 }
 
 TEST_F(AnalyzerServiceTest, APortInUseIsNamed) {

@@ -10,14 +10,16 @@ namespace reelsight::rpc {
 namespace {
 
 constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+constexpr absl::Duration kDrainRetryDelay = absl::Milliseconds(100);
 
 }  // namespace
 
 absl::Status CallGate::Enter(const CancelToken& cancel, int64_t* ticket) {
   MutexLock lock(mutex_);
   if (draining_) {
-    return MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining,
-                     "the server is about to stop; try again, another replica will answer");
+    return WithRetryDelay(MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining,
+                                    "the server is about to stop; try again, another replica will answer"),
+                          kDrainRetryDelay);
   }
   if (static_cast<int>(calls_.size()) >= max_calls_) {
     return WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kServerBusy,

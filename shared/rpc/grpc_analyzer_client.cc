@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -35,6 +36,14 @@ grpc::ChannelArguments ChannelArgumentsFor(const GrpcAnalyzerClient::Options& op
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
   return arguments;
+}
+
+// gRPC's own refusal of a message over a limit has the code of a full queue. Its texts in the core library, Go and
+// Java:
+bool IsMessageTooLarge(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted && GetReason(status).empty() &&
+         (absl::StrContains(status.message(), "larger than max") ||
+          absl::StrContains(status.message(), "exceeds maximum size"));
 }
 
 }  // namespace
@@ -69,6 +78,12 @@ class GrpcAnalyzerClient::Call {
     // First: waits for a TryCancel under way.
     canceller_.reset();
     absl::Status status = FromGrpcStatus(grpc_status);
+    if (IsMessageTooLarge(status)) {
+      status =
+          WithReasonName(absl::ResourceExhaustedError(absl::StrCat(
+                             std::string(status.message()), "; raise the size of messages that its receiver accepts")),
+                         "MESSAGE_TOO_LARGE");
+    }
     if (!status.ok()) {
       if (const absl::Status cancelled = cancel_.status(); !cancelled.ok()) {
         status = cancelled;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "grpc/grpc.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
@@ -157,6 +158,13 @@ absl::Status Server::Drain(const std::function<void()>& on_refuse) {
   std::this_thread::sleep_for(ToClock(config_.drain_grace_seconds()));
   gate_.BeginDrain();
   if (on_refuse) on_refuse();
+  // Closes the port and tells clients to take their next calls elsewhere, while calls under way go on. Refusing them
+  // here for so long would cost clients their retries.
+  const Clock::duration longest = ToClock(config_.drain_seconds()) + kCancelGrace + kShutdownGrace;
+  std::thread closing([&] {
+    server_->Shutdown(std::chrono::system_clock::now() +
+                      std::chrono::duration_cast<std::chrono::system_clock::duration>(longest));
+  });
   absl::Status status;
   if (!gate_.WaitEmpty(Clock::now() + ToClock(config_.drain_seconds()))) {
     status = MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining,
@@ -165,7 +173,9 @@ absl::Status Server::Drain(const std::function<void()>& on_refuse) {
     gate_.CancelAll(status);
     gate_.WaitEmpty(Clock::now() + kCancelGrace);
   }
-  server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  // Who is left watches health or reads reflection.
+  grpc_server_cancel_all_calls(server_->c_server());
+  closing.join();
   return status;
 }
 

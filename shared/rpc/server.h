@@ -41,9 +41,10 @@ class Server {
   const std::string& address() const { return address_; }
   int port() const { return port_; }
 
-  // Stops: health says NOT_SERVING; for drain_grace_seconds calls are still taken; then new calls are refused with
-  // UNAVAILABLE, SERVER_DRAINING, `on_refuse` runs, and calls under way have drain_seconds to finish; then they are
-  // cancelled. Blocks until all is over. Returns OK if no call had to be cancelled. Later calls do nothing.
+  // Stops: health says NOT_SERVING; for drain_grace_seconds calls are still taken; then the port is closed,
+  // clients are told to go elsewhere, what they still send here is refused with UNAVAILABLE, `on_refuse` runs, and
+  // calls under way have drain_seconds to finish; then they are cancelled. Blocks until all is over. Returns OK if no
+  // call had to be cancelled. Later calls do nothing.
   absl::Status Drain(const std::function<void()>& on_refuse = nullptr);
 
   // True if all services are healthy and the server does not drain.
