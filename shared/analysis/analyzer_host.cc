@@ -84,11 +84,17 @@ absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> AnalyzerHost::AnalyzeFrames(
   analyzer::v1::AnalyzeFramesResponse response;
   for (const Work& work : batch.work) {
     RETURN_IF_ERROR(cancel.status());
-    ASSIGN_OR_RETURN(Analyzer* const analyzer, Find(work.analyzer));
     ASSIGN_OR_RETURN(const BatchView view, MakeView(batch, work, frames));
     analyzer::v1::AnalyzerBatchResult& result = *response.add_results();
     result.set_analyzer(work.analyzer);
-    absl::StatusOr<std::vector<std::string>> payloads = analyzer->AnalyzeFrames(view, cancel);
+    // One that this replica lacks, because it is of another version, must not cost the others their answers.
+    const absl::StatusOr<Analyzer*> analyzer = Find(work.analyzer);
+    absl::StatusOr<std::vector<std::string>> payloads;
+    if (analyzer.ok()) {
+      payloads = (*analyzer)->AnalyzeFrames(view, cancel);
+    } else {
+      payloads = analyzer.status();
+    }
     if (payloads.ok() && payloads->size() != work.target_indexes.size()) {
       payloads = MakeError(absl::StatusCode::kInternal, Reason::kInternal,
                            absl::StrCat(work.analyzer, " gave ", payloads->size(), " results for ",
