@@ -9,6 +9,7 @@
 #include "google/protobuf/message.h"
 #include "shared/analysis/analyzer.h"
 #include "shared/base/status.h"
+#include "shared/base/utf8.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -45,8 +46,8 @@ v1::AnalyzerStatus ToAnalyzerStatus(const absl::Status& status) {
   std::string reason = GetReason(status);
   // The canonical codes that need no more words are their own reason.
   if (reason.empty()) reason = absl::StatusCodeToString(status.code());
-  out.set_reason(reason);
-  out.set_message(std::string(status.message()));
+  out.set_reason(ValidUtf8(reason));
+  out.set_message(ValidUtf8({status.message().data(), status.message().size()}));
   return out;
 }
 

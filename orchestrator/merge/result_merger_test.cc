@@ -52,5 +52,10 @@ TEST(ResultMergerTest, FailureHasReasonAndNoResult) {
   EXPECT_THAT(MakeSummary(response), ::testing::HasSubstr("x: UNAVAILABLE, peer gone"));
 }
 
+TEST(ResultMergerTest, AMessageThatIsNotUtf8DoesNotSpoilTheAnswer) {
+  const v1::AnalyzerStatus status = ToAnalyzerStatus(absl::InternalError("library says \xFF"));
+  EXPECT_EQ(status.message(), "library says ?");
+}
+
 }  // namespace
 }  // namespace reelsight::orchestrator

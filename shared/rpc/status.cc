@@ -9,6 +9,7 @@
 #include "google/rpc/status.pb.h"
 #include "shared/analysis/analyzer.h"
 #include "shared/base/status.h"
+#include "shared/base/utf8.h"
 
 namespace reelsight::rpc {
 namespace {
@@ -29,13 +30,15 @@ std::string Shorten(absl::string_view message) {
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const auto code = static_cast<grpc::StatusCode>(status.code());
-  const std::string message = Shorten(status.message());
+  const std::string message = ValidUtf8(Shorten(status.message()));
+  // Invalid text would make the details unreadable to clients.
   google::rpc::ErrorInfo info;
   info.set_domain(kErrorDomain);
   info.set_reason(GetReason(status));
   status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
     if (absl::StartsWith(url, kMetadataPrefix)) {
-      (*info.mutable_metadata())[std::string(url.substr(sizeof(kMetadataPrefix) - 1))] = std::string(payload);
+      (*info.mutable_metadata())[std::string(url.substr(sizeof(kMetadataPrefix) - 1))] =
+          ValidUtf8(std::string(payload));
     }
   });
   google::rpc::Status details;

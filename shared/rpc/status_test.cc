@@ -50,6 +50,15 @@ TEST(StatusTest, APeerWithoutDetailsGivesCodeAndMessage) {
   EXPECT_EQ(broken.code(), absl::StatusCode::kAborted);
 }
 
+TEST(StatusTest, TextThatIsNotUtf8DoesNotSpoilTheDetails) {
+  const absl::Status bad =
+      WithMetadata(MakeError(absl::StatusCode::kNotFound, Reason::kSourceNotFound, "no file \xFF"), "file", "\xFE");
+  const absl::Status back = FromGrpcStatus(ToGrpcStatus(bad));
+  EXPECT_EQ(back.message(), "no file ?");
+  EXPECT_EQ(GetReason(back), "SOURCE_NOT_FOUND");
+  EXPECT_EQ(GetMetadata(back, "file"), "?");
+}
+
 TEST(StatusTest, ALongMessageIsCut) {
   const grpc::Status status = ToGrpcStatus(absl::InternalError(std::string(1 << 20, 'x')));
   EXPECT_LE(status.error_message().size(), 4200u);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace reelsight {
+
+// `text` with each byte that is not part of valid UTF-8 replaced by `?`. Strings of protobuf messages must be valid, or
+// their receivers refuse the whole message; file names and messages of libraries need not be.
+std::string ValidUtf8(std::string_view text);
+
+}  // namespace reelsight
