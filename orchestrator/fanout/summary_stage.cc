@@ -74,6 +74,10 @@ struct Call : std::enable_shared_from_this<Call> {
       if (summary.status().code() == absl::StatusCode::kUnavailable) {
         summary =
             WithReason(Annotate(summary.status(), absl::StrCat("service ", endpoint.name)), Reason::kRetryBudgetSpent);
+      } else if (summary.status().code() == absl::StatusCode::kDeadlineExceeded) {
+        summary = MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+                            absl::StrCat("service ", endpoint.name, ": no summary within ",
+                                         absl::FormatDuration(endpoint.batch_timeout)));
       }
     }
     inbox->Put(place, std::move(summary));
@@ -139,11 +143,13 @@ class Stage {
       if (dependency.optional()) continue;
       const int place = PlaceOf(dependency.analyzer(), i);
       if (place >= 0 && (states_[place] != State::kDone || outcomes_[place].status.ok())) continue;
-      const std::string cause = place < 0 ? "is not part of the run" : std::string(outcomes_[place].status.message());
-      return WithMetadata(MakeError(absl::StatusCode::kFailedPrecondition, Reason::kDependencyFailed,
-                                    absl::StrCat(plan_.analyzers[i].description.name(), " builds on ",
-                                                 dependency.analyzer(), ", which failed: ", cause)),
-                          "dependency", dependency.analyzer());
+      const std::string why = place >= 0 ? absl::StrCat(", which failed: ", outcomes_[place].status.message())
+                              : places_.contains(dependency.analyzer()) ? ", which builds on it in turn"
+                                                                        : ", which is not part of the run";
+      return WithMetadata(
+          MakeError(absl::StatusCode::kFailedPrecondition, Reason::kDependencyFailed,
+                    absl::StrCat(plan_.analyzers[i].description.name(), " builds on ", dependency.analyzer(), why)),
+          "dependency", dependency.analyzer());
     }
     return absl::OkStatus();
   }

@@ -109,6 +109,7 @@ TEST_F(SummaryStageTest, ACycleFailsInsteadOfHanging) {
   const auto outcomes = Run();
   EXPECT_EQ(outcomes[0].status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(outcomes[1].status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(outcomes[0].status.message(), "a builds on b, which builds on it in turn");
 }
 
 }  // namespace

@@ -14,6 +14,9 @@
 namespace reelsight::orchestrator {
 namespace {
 
+// Services are asked again every two seconds.
+constexpr absl::Duration kServiceRetryDelay = absl::Seconds(2);
+
 struct Offer {
   const analyzer::v1::AnalyzerDescription* description = nullptr;
   int endpoint = 0;
@@ -34,9 +37,11 @@ absl::Status UnknownAnalyzer(const std::string& name, const std::map<std::string
                              const std::vector<EndpointSnapshot>& endpoints) {
   for (const EndpointSnapshot& endpoint : endpoints) {
     if (endpoint.description.analyzers().empty() && !endpoint.status.ok()) {
-      return MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
-                       absl::StrCat("analyzer ", name, " is not known, and service ", endpoint.name,
-                                    ", which may offer it, does not answer: ", endpoint.status.message()));
+      return WithRetryDelay(
+          MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
+                    absl::StrCat("analyzer ", name, " is not known, and service ", endpoint.name,
+                                 ", which may offer it, does not answer: ", endpoint.status.message())),
+          kServiceRetryDelay);
     }
   }
   return WithMetadata(
@@ -144,6 +149,14 @@ absl::StatusOr<AnalysisPlan> MakePlan(const v1::AnalyzeRequest& request,
       if (offer.description->available()) names.push_back(name);
     }
     if (names.empty()) {
+      // What nobody has heard of yet may be there in a moment.
+      for (const EndpointSnapshot& endpoint : endpoints) {
+        if (endpoint.status.ok() || !endpoint.description.analyzers().empty()) continue;
+        return WithRetryDelay(MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
+                                        absl::StrCat("no analyzer is available, because service ", endpoint.name,
+                                                     " does not answer: ", endpoint.status.message())),
+                              kServiceRetryDelay);
+      }
       return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kAnalyzerUnavailable,
                        "no analyzer is available; ListAnalyzers tells why");
     }

@@ -50,8 +50,8 @@ struct AnalysisPlan {
 };
 
 // Errors: INVALID_ARGUMENT (UNKNOWN_ANALYZER, or INVALID_FIELD for options of what does not run), UNAVAILABLE (a name
-// is not known and a service that may offer it never answered), FAILED_PRECONDITION (nothing can be run). `request` has
-// passed ValidateRequest.
+// is not known, or none is, and a service that may offer it never answered), FAILED_PRECONDITION (nothing can be run).
+// `request` has passed ValidateRequest.
 absl::StatusOr<AnalysisPlan> MakePlan(const v1::AnalyzeRequest& request,
                                       const std::vector<EndpointSnapshot>& endpoints);
 

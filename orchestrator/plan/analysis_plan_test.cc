@@ -70,6 +70,19 @@ TEST(AnalysisPlanTest, UnavailableAndLonelyAnalyzersCarryTheirStatus) {
   EXPECT_EQ(GetMetadata(plan->analyzers[1].status, "dependency"), "nowhere");
 }
 
+TEST(AnalysisPlanTest, WhereNoServiceHasAnsweredYetTryingAgainMakesSense) {
+  const std::vector<EndpointSnapshot> silent = {
+      {.name = "light", .description = {}, .status = absl::UnavailableError("not there")}};
+  for (const auto& request : {Request({}), Request({"cut_analysis"})}) {
+    const absl::Status status = MakePlan(request, silent).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_EQ(GetReason(status), "ANALYZER_UNAVAILABLE");
+    EXPECT_GT(GetRetryDelay(status), absl::ZeroDuration());
+  }
+  EndpointSnapshot empty{.name = "light", .description = {}, .status = {}};
+  EXPECT_EQ(MakePlan(Request({}), {empty}).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST(AnalysisPlanTest, UnknownNames) {
   EXPECT_EQ(GetReason(MakePlan(Request({"typo"}), Endpoints()).status()), "UNKNOWN_ANALYZER");
   auto endpoints = Endpoints();
