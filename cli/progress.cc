@@ -12,7 +12,7 @@ namespace reelsight::cli {
 namespace {
 
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
-constexpr int kNameColumns = 20;
+constexpr int kNameColumns = 20, kPercentColumns = 6;
 
 // A bar of `columns`, filled to `fraction`; eighths of a column where the terminal shows them.
 std::string Bar(double fraction, int columns, bool unicode) {
@@ -36,14 +36,23 @@ std::string Bar(double fraction, int columns, bool unicode) {
   return bar;
 }
 
+// Name, bar, percentage, note. A narrow window has no room for the note, a very narrow one none for the bar.
 std::string Line(const Terminal& terminal, const std::string& name, double fraction, const std::string& note) {
-  const int note_columns = std::max(10, terminal.width / 3);
-  const int bar_columns = std::clamp(terminal.width - 1 - kNameColumns - 1 - 6 - 2 - note_columns, 4, 40);
+  // The last column stays free: some terminals wrap as soon as it is written.
+  const int columns = terminal.width - 1;
   const int percent = std::isfinite(fraction) ? static_cast<int>(std::floor(std::clamp(fraction, 0.0, 1.0) * 100)) : 0;
-  const int room = terminal.width - 1 - kNameColumns - 1 - bar_columns - 6 - 2;
-  return absl::StrCat(PadRight(Shorten(Printable(name), kNameColumns, terminal.unicode), kNameColumns), " ",
-                      Bar(fraction, bar_columns, terminal.unicode), absl::StrFormat("%5d%%", percent), "  ",
-                      Shorten(Printable(note), std::max(0, room), terminal.unicode));
+  const int name_columns = std::min(kNameColumns, std::max(0, columns - kPercentColumns));
+  std::string line = PadRight(Shorten(Printable(name), name_columns, terminal.unicode), name_columns);
+  int room = columns - name_columns - kPercentColumns - 1;
+  const int note_columns = columns >= 58 ? 2 + std::max(10, terminal.width / 3) : 0;
+  const int bar_columns = std::min(room - note_columns, 40);
+  if (bar_columns >= 4) {
+    absl::StrAppend(&line, " ", Bar(fraction, bar_columns, terminal.unicode));
+    room -= bar_columns;
+  }
+  absl::StrAppend(&line, absl::StrFormat("%*d%%", kPercentColumns - 1, percent));
+  if (note_columns > 0) absl::StrAppend(&line, "  ", Shorten(Printable(note), room - 2, terminal.unicode));
+  return Shorten(line, columns, terminal.unicode);
 }
 
 }  // namespace
@@ -96,7 +105,8 @@ std::vector<std::string> ProgressView::Render(const Terminal& terminal, absl::Du
     return lines;
   }
   if (queue_position_ > 0) {
-    lines.push_back(absl::StrCat("waiting, place ", queue_position_, " in the queue"));
+    lines.push_back(Shorten(absl::StrCat("waiting, place ", queue_position_, " in the queue"), terminal.width - 1,
+                            terminal.unicode));
     return lines;
   }
   lines.push_back(Line(terminal, "decode", decoded_fraction_, absl::StrCat(FormatCount(frames_decoded_), " frames")));
@@ -122,26 +132,34 @@ void ProgressBars::SetUpload(int64_t sent_bytes, int64_t total_bytes) {
 
 void ProgressBars::Clear() {
   MutexLock lock(mutex_);
-  if (lines_drawn_ == 0) return;
+  if (drawn_columns_.empty()) return;
+  terminal_.Measure(fileno(out_));
   Erase();
   std::fflush(out_);
 }
 
 void ProgressBars::Erase() {
-  if (lines_drawn_ > 0) std::fprintf(out_, "\x1b[%dA\r\x1b[J", lines_drawn_);
-  lines_drawn_ = 0;
+  // In a window that became narrower meanwhile the terminal has folded the lines.
+  int rows = 0;
+  for (const int columns : drawn_columns_) rows += std::max(1, (columns + terminal_.width - 1) / terminal_.width);
+  if (rows > 0) std::fprintf(out_, "\x1b[%dA\r\x1b[J", std::min(rows, terminal_.height - 1));
+  drawn_columns_.clear();
 }
 
 void ProgressBars::Draw(bool force) {
   if (!terminal_.interactive) return;
   const Clock::time_point now = Clock::now();
-  if (!force && lines_drawn_ > 0 && now - last_draw_ < kRedrawInterval) return;
+  if (!force && !drawn_columns_.empty() && now - last_draw_ < kRedrawInterval) return;
   last_draw_ = now;
-  terminal_.width = Terminal::WidthOf(fileno(out_), terminal_.width);
-  const std::vector<std::string> lines = view_.Render(terminal_, absl::FromChrono(now - start_));
+  terminal_.Measure(fileno(out_));
+  std::vector<std::string> lines = view_.Render(terminal_, absl::FromChrono(now - start_));
+  // What has scrolled away cannot be drawn over.
+  if (static_cast<int>(lines.size()) >= terminal_.height) lines.resize(static_cast<size_t>(terminal_.height - 1));
   Erase();
-  for (const std::string& line : lines) std::fprintf(out_, "%s\n", line.c_str());
-  lines_drawn_ = static_cast<int>(lines.size());
+  for (const std::string& line : lines) {
+    std::fprintf(out_, "%s\n", line.c_str());
+    drawn_columns_.push_back(DisplayWidth(line));
+  }
   std::fflush(out_);
 }
 

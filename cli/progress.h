@@ -83,7 +83,8 @@ class ProgressBars {
   Mutex mutex_;
   ProgressView view_ ABSL_GUARDED_BY(mutex_);
   Clock::time_point last_draw_ ABSL_GUARDED_BY(mutex_);
-  int lines_drawn_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of each line on the screen.
+  std::vector<int> drawn_columns_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace reelsight::cli

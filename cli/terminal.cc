@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 
 namespace reelsight::cli {
 namespace {
@@ -37,8 +39,41 @@ bool ParseHex(const std::string& hex, int (&rgb)[3]) {
   return true;
 }
 
-// Is this byte one that continues a UTF-8 code point?
-bool Continues(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
+// A code point of UTF-8 text.
+struct Character {
+  size_t bytes = 1;
+  int columns = 1;
+};
+
+int ColumnsOf(uint32_t code) {
+  struct Range {
+    uint32_t first, last;
+  };
+  // Combining marks, joiners and variation selectors; the blocks of wide characters, by Unicode's EastAsianWidth.txt.
+  constexpr Range kNone[] = {{0x0300, 0x036F}, {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x200B, 0x200F},
+                             {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}, {0xFEFF, 0xFEFF}};
+  constexpr Range kWide[] = {{0x1100, 0x115F},   {0x2E80, 0x303E},   {0x3041, 0xA4CF},   {0xA960, 0xA97C},
+                             {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF01, 0xFF60},
+                             {0xFFE0, 0xFFE6},   {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF},
+                             {0x1FA70, 0x1FAFF}, {0x20000, 0x3FFFD}};
+  const auto in = [code](const Range& range) { return range.first <= code && code <= range.last; };
+  if (std::any_of(std::begin(kNone), std::end(kNone), in)) return 0;
+  return std::any_of(std::begin(kWide), std::end(kWide), in) ? 2 : 1;
+}
+
+// The code point at `at`; a byte that begins none counts as one.
+Character CharacterAt(const std::string& text, size_t at) {
+  const uint8_t first = static_cast<uint8_t>(text[at]);
+  const size_t bytes = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
+  if (bytes == 1 || at + bytes > text.size()) return {};
+  uint32_t code = first & (0xFFu >> (bytes + 1));
+  for (size_t i = 1; i < bytes; ++i) {
+    const uint8_t next = static_cast<uint8_t>(text[at + i]);
+    if ((next & 0xC0) != 0x80) return {};
+    code = code << 6 | (next & 0x3Fu);
+  }
+  return {bytes, ColumnsOf(code)};
+}
 
 }  // namespace
 
@@ -47,7 +82,7 @@ Terminal Terminal::ForDescriptor(int fd) {
   const std::string term = Env("TERM");
   const std::string color_term = Env("COLORTERM");
   terminal.interactive = isatty(fd) == 1 && term != "dumb";
-  terminal.width = WidthOf(fd, 80);
+  terminal.Measure(fd);
   std::string locale = Env("LC_ALL");
   if (locale.empty()) locale = Env("LC_CTYPE");
   if (locale.empty()) locale = Env("LANG");
@@ -63,10 +98,11 @@ Terminal Terminal::ForDescriptor(int fd) {
   return terminal;
 }
 
-int Terminal::WidthOf(int fd, int fallback) {
+void Terminal::Measure(int fd) {
   winsize size{};
-  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return std::max<int>(40, size.ws_col);
-  return fallback;
+  if (ioctl(fd, TIOCGWINSZ, &size) != 0) return;
+  if (size.ws_col > 0) width = size.ws_col;
+  if (size.ws_row > 0) height = size.ws_row;
 }
 
 std::string Bold(const Terminal& terminal, const std::string& text) { return Styled(terminal, "1", text); }
@@ -90,12 +126,15 @@ std::string Swatch(const Terminal& terminal, const std::string& hex, int columns
 
 int DisplayWidth(const std::string& text) {
   int width = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = 0; i < text.size();) {
     if (text[i] == '\x1b') {
       while (i < text.size() && text[i] != 'm' && text[i] != 'K') ++i;
-    } else if (!Continues(text[i])) {
-      ++width;
+      ++i;
+      continue;
     }
+    const Character character = CharacterAt(text, i);
+    width += character.columns;
+    i += character.bytes;
   }
   return width;
 }
@@ -103,12 +142,28 @@ int DisplayWidth(const std::string& text) {
 std::string Shorten(const std::string& text, int columns, bool unicode) {
   if (DisplayWidth(text) <= columns) return text;
   const std::string ellipsis = unicode ? "…" : "...";
-  const int keep = std::max(0, columns - DisplayWidth(ellipsis));
+  if (columns < DisplayWidth(ellipsis)) return ellipsis.substr(0, static_cast<size_t>(std::max(0, columns)));
   size_t end = 0;
-  for (int seen = 0; end < text.size(); ++end) {
-    if (!Continues(text[end]) && ++seen > keep) break;
+  for (int left = columns - DisplayWidth(ellipsis); end < text.size();) {
+    const Character character = CharacterAt(text, end);
+    left -= character.columns;
+    if (left < 0) break;
+    end += character.bytes;
   }
   return text.substr(0, end) + ellipsis;
+}
+
+std::vector<std::string> Wrap(const std::string& text, int columns) {
+  std::vector<std::string> lines = {""};
+  for (const auto& word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    std::string& line = lines.back();
+    if (!line.empty() && DisplayWidth(line) + 1 + DisplayWidth(std::string(word)) > columns) {
+      lines.emplace_back(word);
+    } else {
+      absl::StrAppend(&line, line.empty() ? "" : " ", word);
+    }
+  }
+  return lines;
 }
 
 std::string PadRight(std::string text, int columns) {
