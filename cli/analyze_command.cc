@@ -2,8 +2,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "cli/analyze_options.h"
@@ -12,7 +12,9 @@
 #include "cli/embedded_backend.h"
 #include "cli/interrupt.h"
 #include "cli/remote_backend.h"
+#include "cli/stdin_file.h"
 #include "cli/time_text.h"
+#include "shared/base/status.h"
 
 namespace reelsight::cli {
 namespace {
@@ -26,6 +28,7 @@ constexpr char kExamples[] =
     "  reelsight analyze clip.mp4 --option cut_analysis.sensitivity=0.7 --option camera_analysis.min_segment=1s\n"
     "  reelsight analyze *.mp4 --format json --output results.jsonl --report reports/\n"
     "  reelsight analyze clip.mp4 --server gpu-box:7010\n"
+    "  curl -s https://example.com/clip.mp4 | reelsight analyze -\n"
     "  reelsight analyze https://example.com/clip.mp4 s3://bucket/clip.mp4 --timeout 2m\n"
     "One input gives one document. With several, JSON is one object a line, {\"input\", \"response\"} or\n"
     "{\"input\", \"error\"}, and --report names a folder. Standard output holds the document and nothing else.\n"
@@ -37,7 +40,9 @@ class AnalyzeCommand final : public Command {
   std::string description() const override { return "Analyses videos and prints what is in them"; }
 
   void Define(CLI::App& app) override {
-    app.add_option("input", inputs_, "Files, or http, https, s3 or file URIs")->required()->type_name("INPUT");
+    app.add_option("input", inputs_, "Files, http, https, s3 or file URIs, or `-`: standard input")
+        ->required()
+        ->type_name("INPUT");
     app.add_option("--analyzers,-a", flags_.analyzers, "Analyzers to run, by commas; default: all that are available")
         ->delimiter(',')
         ->type_name("NAMES");
@@ -80,6 +85,17 @@ class AnalyzeCommand final : public Command {
     }
     const CancelToken cancel;
     const InterruptHandler interrupt(cancel);
+    // Gone when it is closed, however the process ends.
+    orchestrator::UniqueFd stdin_file;
+    if (std::find(inputs_.begin(), inputs_.end(), "-") != inputs_.end()) {
+      auto spooled = SpoolStdin(cancel);
+      if (!spooled.ok()) {
+        std::fprintf(stderr, "reelsight: %s\n", std::string(spooled.status().message()).c_str());
+        return cancel.cancelled() ? ExitCode::kInterrupted : ExitCode::kFailed;
+      }
+      stdin_file = *std::move(spooled);
+      options.stdin_path = absl::StrCat("/proc/self/fd/", stdin_file.get());
+    }
     absl::StatusOr<std::unique_ptr<Backend>> backend = MakeBackend();
     if (!backend.ok()) {
       std::fprintf(stderr, "reelsight: %s\n", std::string(backend.status().message()).c_str());
@@ -98,15 +114,19 @@ class AnalyzeCommand final : public Command {
     options.format = format_ == "json"        ? DocumentFormat::kJson
                      : format_ == "textproto" ? DocumentFormat::kTextproto
                                               : DocumentFormat::kText;
-    const bool several = inputs_.size() > 1;
-    std::error_code ignored;
-    if (several && !report_.empty() && std::filesystem::exists(report_, ignored) &&
-        !std::filesystem::is_directory(report_, ignored)) {
-      return absl::InvalidArgumentError("--report: with several inputs it names a folder, but this is a file");
+    if (std::find(inputs_.begin(), inputs_.end(), "") != inputs_.end()) {
+      return absl::InvalidArgumentError("the name of an input is empty");
     }
-    if (several && !flags_.request_id.empty()) {
+    const auto stdin_count = std::count(inputs_.begin(), inputs_.end(), "-");
+    if (stdin_count > 1) return absl::InvalidArgumentError("standard input can be read only once");
+    if (stdin_count == 1 && isatty(STDIN_FILENO) == 1) {
+      return absl::InvalidArgumentError("`-` is standard input, but that is a terminal; send a video into it");
+    }
+    RETURN_IF_ERROR(CheckPlaces(inputs_, output_, report_));
+    if (inputs_.size() > 1 && !flags_.request_id.empty()) {
       return absl::InvalidArgumentError("--request-id: one id is for one input");
     }
+    if (!remote_.server.empty()) RETURN_IF_ERROR(CheckServerAddress(remote_.server));
     if (!remote_.ca_file.empty() && remote_.server.empty()) {
       return absl::InvalidArgumentError("--ca: has a meaning with --server only");
     }

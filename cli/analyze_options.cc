@@ -10,6 +10,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "cli/time_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/util/json_util.h"
@@ -166,7 +168,8 @@ absl::Status SetOption(const std::string& assignment, v1::AnalyzerOptions& optio
 absl::StatusOr<v1::AnalyzeRequest> MakeRequest(const AnalyzeFlags& flags) {
   v1::AnalyzeRequest request;
   request.set_request_id(flags.request_id);
-  for (const std::string& analyzer : flags.analyzers) {
+  for (const std::string& text : flags.analyzers) {
+    const std::string analyzer(absl::StripAsciiWhitespace(text));
     if (analyzer.empty()) return Usage("--analyzers", "an analyzer's name is empty");
     if (std::find(request.analyzers().begin(), request.analyzers().end(), analyzer) != request.analyzers().end()) {
       return Usage("--analyzers", absl::StrCat("`", analyzer, "` is named twice"));
@@ -198,6 +201,46 @@ absl::StatusOr<v1::AnalyzeRequest> MakeRequest(const AnalyzeFlags& flags) {
     return Usage("--profile", absl::StrCat("`", flags.profile, "` is neither accurate nor reference"));
   }
   return request;
+}
+
+absl::Status CheckServerAddress(const std::string& address) {
+  if (absl::StartsWith(address, "unix:")) return absl::OkStatus();
+  const size_t colon = address.rfind(':');
+  const std::string host = address.substr(0, colon);
+  int port = 0;
+  const bool bracketed = absl::StartsWith(host, "[") && absl::EndsWith(host, "]");
+  if (colon == std::string::npos || host.empty() || absl::StrContains(host, '/') ||
+      (!bracketed && absl::StrContains(host, ':')) || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 ||
+      port > 65535) {
+    return Usage("--server", absl::StrCat("`", address, "` is not of the form HOST:PORT, for instance localhost:7010"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AsUsageError(const absl::Status& status, const std::vector<std::string>& analyzers) {
+  if (status.code() != absl::StatusCode::kInvalidArgument) return absl::OkStatus();
+  const std::string field = GetMetadata(status, "field");
+  std::string what(status.message());
+  if (GetReason(status) == ReasonName(Reason::kUnknownAnalyzer)) {
+    // The message ends with all names there are.
+    const size_t list = what.find("there are ");
+    const std::vector<std::string> names =
+        list == std::string::npos ? std::vector<std::string>()
+                                  : absl::StrSplit(what.substr(list + std::string("there are ").size()), ", ");
+    for (const std::string& analyzer : analyzers) {
+      if (std::find(names.begin(), names.end(), analyzer) != names.end()) continue;
+      const std::string near = NearestWord(analyzer, names);
+      if (!near.empty()) absl::StrAppend(&what, "; did you mean `", near, "`?");
+      break;
+    }
+    return Usage("--analyzers", std::string(absl::StripPrefix(what, "analyzers: ")));
+  }
+  if (GetReason(status) != ReasonName(Reason::kInvalidField)) return absl::OkStatus();
+  for (const auto& [prefix, flag] :
+       {std::pair("sample_fps", "--fps"), std::pair("options.", "--option"), std::pair("request_id", "--request-id")}) {
+    if (absl::StartsWith(field, prefix)) return Usage(flag, what);
+  }
+  return absl::OkStatus();
 }
 
 bool IsUri(const std::string& input) {

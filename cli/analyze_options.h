@@ -34,6 +34,13 @@ absl::StatusOr<v1::AnalyzeRequest> MakeRequest(const AnalyzeFlags& flags);
 // any other analyzer is custom and its value is JSON where it parses, else a string.
 absl::Status SetOption(const std::string& assignment, v1::AnalyzerOptions& options);
 
+// INVALID_ARGUMENT unless `address` is HOST:PORT, with an IPv6 address in brackets, or unix:PATH.
+absl::Status CheckServerAddress(const std::string& address);
+
+// What a backend says about a run, if the fault lies in the flags, so that no video would fare better: the same,
+// naming the flag. Else OK. `analyzers`: those asked for.
+absl::Status AsUsageError(const absl::Status& status, const std::vector<std::string>& analyzers);
+
 // True for `file:`, `http:`, `https:` and `s3:` addresses.
 bool IsUri(const std::string& input);
 

@@ -55,6 +55,41 @@ TEST(MakeRequestTest, NamesTheFlagThatIsWrong) {
   EXPECT_THAT(MessageOf({.profile = "best"}), HasSubstr("--profile"));
 }
 
+TEST(MakeRequestTest, BlanksAroundNamesDoNotCount) {
+  EXPECT_THAT(MakeRequest({.analyzers = {"a", " b "}})->analyzers(), ::testing::ElementsAre("a", "b"));
+  EXPECT_THAT(MessageOf({.analyzers = {"a", " a"}}), HasSubstr("twice"));
+}
+
+TEST(CheckServerAddressTest, WantsHostAndPort) {
+  for (const char* good : {"localhost:7010", "10.0.0.1:1", "[::1]:65535", "gpu-box.example:7010", "unix:/run/x"}) {
+    EXPECT_TRUE(CheckServerAddress(good).ok()) << good;
+  }
+  for (const char* bad : {"", "localhost", ":7010", "localhost:", "localhost:0", "localhost:99999", "localhost:http",
+                          "::1:7010", "http://localhost:7010", "localhost:7010/"}) {
+    EXPECT_THAT(std::string(CheckServerAddress(bad).message()), HasSubstr("--server")) << bad;
+  }
+}
+
+TEST(AsUsageErrorTest, NamesTheFlagAndTheNearestAnalyzer) {
+  const auto unknown = WithMetadata(InvalidArgument(Reason::kUnknownAnalyzer,
+                                                    "analyzers: no analyzer is called `cut_analyis`; there are "
+                                                    "color_analysis, cut_analysis"),
+                                    "field", "analyzers");
+  const std::string message(AsUsageError(unknown, {"color_analysis", "cut_analyis"}).message());
+  EXPECT_THAT(message, ::testing::StartsWith("--analyzers: no analyzer is called `cut_analyis`"));
+  EXPECT_THAT(message, ::testing::EndsWith("did you mean `cut_analysis`?"));
+  EXPECT_THAT(std::string(AsUsageError(InvalidField("sample_fps[\"x\"]", "is 0"), {}).message()),
+              ::testing::StartsWith("--fps: sample_fps"));
+  EXPECT_THAT(std::string(AsUsageError(InvalidField("options.cut_analysis.sensitivity", "is 7"), {}).message()),
+              ::testing::StartsWith("--option: "));
+}
+
+TEST(AsUsageErrorTest, AFaultOfTheVideoIsNone) {
+  EXPECT_TRUE(AsUsageError(InvalidField("segments[0].start_offset", "lies behind the end"), {}).ok());
+  EXPECT_TRUE(AsUsageError(InvalidArgument(Reason::kSourceNotVideo, "x"), {}).ok());
+  EXPECT_TRUE(AsUsageError(absl::OkStatus(), {}).ok());
+}
+
 TEST(SetOptionTest, TakesEachKindOfValue) {
   v1::AnalyzerOptions options;
   ASSERT_TRUE(SetOption("cut_analysis.method=classical", options).ok());

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/analyze_runner.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/analyze_options.h"
 #include "cli/output_file.h"
@@ -32,6 +33,7 @@ class BarsObserver final : public AnalysisObserver {
 
 // What a person calls the video: a URI without user, password, query and fragment, which may hold secrets.
 std::string DisplayName(const std::string& input) {
+  if (input == "-") return "stdin";
   const size_t scheme = input.find("://");
   if (scheme == std::string::npos) return input;
   std::string name = input.substr(0, input.find_first_of("?#"));
@@ -51,22 +53,62 @@ bool AllOk(const v1::AnalyzeResponse& response) {
 
 }  // namespace
 
-std::string ReportPath(const std::string& report, const std::string& input, bool several) {
+std::vector<std::string> ReportPaths(const std::string& report, const std::vector<std::string>& inputs) {
   std::error_code ignored;
-  if (!several && !std::filesystem::is_directory(report, ignored) && report.back() != '/') return report;
-  std::string name = std::filesystem::path(DisplayName(input)).filename().string();
-  if (name.empty()) name = "video";
-  for (char& c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == '\\' || c == ':' || c == '"') c = '_';
+  if (inputs.size() == 1 && !std::filesystem::is_directory(report, ignored) && report.back() != '/') return {report};
+  std::vector<std::string> paths;
+  for (const std::string& input : inputs) {
+    std::string name = std::filesystem::path(DisplayName(input)).filename().string();
+    if (name.empty()) name = "video";
+    for (char& c : name) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == '\\' || c == ':' || c == '"') c = '_';
+    }
+    std::string path;
+    for (int number = 1; path.empty() || std::find(paths.begin(), paths.end(), path) != paths.end(); ++number) {
+      const std::string suffix = number == 1 ? ".html" : absl::StrCat(".", number, ".html");
+      path = (std::filesystem::path(report) / (name + suffix)).string();
+    }
+    paths.push_back(path);
   }
-  return (std::filesystem::path(report) / (name + ".html")).string();
+  return paths;
+}
+
+absl::Status CheckPlaces(const std::vector<std::string>& inputs, const std::string& output, const std::string& report) {
+  const auto check = [&](const char* flag, const std::string& path, bool make_folders) {
+    if (const absl::Status status = CheckWritable(path, make_folders); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(flag, ": ", status.message()));
+    }
+    for (const std::string& input : inputs) {
+      if (!IsUri(input) && input != "-" && SameFile(input, path)) {
+        return absl::InvalidArgumentError(absl::StrCat(flag, ": ", path, " is an input and would be overwritten"));
+      }
+    }
+    return absl::OkStatus();
+  };
+  if (output != "-") RETURN_IF_ERROR(check("--output", output, /*make_folders=*/false));
+  if (report.empty()) return absl::OkStatus();
+  if (report == "-") return absl::InvalidArgumentError("--report: takes a file or a folder, not standard output");
+  std::error_code ignored;
+  if (inputs.size() > 1 && std::filesystem::exists(report, ignored) &&
+      !std::filesystem::is_directory(report, ignored)) {
+    return absl::InvalidArgumentError("--report: with several inputs it names a folder, but this is a file");
+  }
+  for (const std::string& path : ReportPaths(report, inputs)) {
+    RETURN_IF_ERROR(check("--report", path, /*make_folders=*/true));
+    // Two devices such as /dev/null may well be the same.
+    if (output != "-" && SameFile(output, path) && !std::filesystem::is_character_file(path, ignored)) {
+      return absl::InvalidArgumentError("--report: is the file of --output");
+    }
+  }
+  return absl::OkStatus();
 }
 
 ExitCode AnalyzeRunner::Run(const CancelToken& cancel) {
   ExitCode code = ExitCode::kOk;
-  for (const std::string& input : options_.inputs) {
-    code = Worse(code, RunOne(input, cancel));
+  for (size_t i = 0; i < options_.inputs.size(); ++i) {
+    code = Worse(code, RunOne(i, cancel));
     if (cancel.cancelled()) return ExitCode::kInterrupted;
+    if (code == ExitCode::kUsage) return code;
   }
   if (options_.output != "-" && !collected_.empty()) {
     const absl::Status written = WriteFileAtomically(options_.output, collected_);
@@ -78,14 +120,20 @@ ExitCode AnalyzeRunner::Run(const CancelToken& cancel) {
   return code;
 }
 
-ExitCode AnalyzeRunner::RunOne(const std::string& input, const CancelToken& cancel) {
+ExitCode AnalyzeRunner::RunOne(size_t index, const CancelToken& cancel) {
+  const std::string& input = options_.inputs[index];
   const bool several = options_.inputs.size() > 1;
-  absl::StatusOr<v1::AnalyzeResponse> response = AnalyzeOne(input, cancel);
+  absl::StatusOr<v1::AnalyzeResponse> response = AnalyzeOne(index, cancel);
   if (cancel.cancelled()) {
     if (!options_.quiet) Complain("", cancel.status());
     return ExitCode::kInterrupted;
   }
   if (!response.ok()) {
+    const std::vector<std::string> names(options_.request.analyzers().begin(), options_.request.analyzers().end());
+    if (const absl::Status usage = AsUsageError(response.status(), names); !usage.ok()) {
+      Complain("", usage);
+      return ExitCode::kUsage;
+    }
     Complain(input, response.status());
     if (several && options_.format == DocumentFormat::kJson) {
       const absl::Status emitted =
@@ -95,12 +143,12 @@ ExitCode AnalyzeRunner::RunOne(const std::string& input, const CancelToken& canc
     return ExitCode::kFailed;
   }
   ExitCode code = AllOk(*response) ? ExitCode::kOk : ExitCode::kSomeAnalyzersFailed;
-  if (const absl::Status emitted = Emit(Document(input, *response)); !emitted.ok()) {
+  if (const absl::Status emitted = Emit(Document(index, *response)); !emitted.ok()) {
     Complain("", emitted);
     code = ExitCode::kFailed;
   }
   if (!options_.report.empty()) {
-    if (const absl::Status written = WriteReport(input, *response, cancel); !written.ok()) {
+    if (const absl::Status written = WriteReport(index, *response, cancel); !written.ok()) {
       Complain("", Annotate(written, "report"));
       code = Worse(code, cancel.cancelled() ? ExitCode::kInterrupted : ExitCode::kFailed);
     }
@@ -108,20 +156,26 @@ ExitCode AnalyzeRunner::RunOne(const std::string& input, const CancelToken& canc
   return code;
 }
 
-absl::StatusOr<v1::AnalyzeResponse> AnalyzeRunner::AnalyzeOne(const std::string& input, const CancelToken& cancel) {
+absl::StatusOr<v1::AnalyzeResponse> AnalyzeRunner::AnalyzeOne(size_t index, const CancelToken& cancel) {
+  const std::string& input = options_.inputs[index];
   // A token of its own for each video: its deadline must not end the others.
   const CancelToken video_cancel;
   const CancelToken::Callback follow(cancel, [&] { video_cancel.Cancel(cancel.status()); });
   if (options_.timeout < absl::InfiniteDuration()) {
     video_cancel.SetDeadline(CancelToken::Clock::now() + absl::ToChronoNanoseconds(options_.timeout));
   }
-  if (options_.quiet || !err_.interactive) return backend_.Analyze(input, options_.request, nullptr, video_cancel);
-  ProgressBars bars(DisplayName(input), err_, stderr);
+  if (options_.quiet || !err_.interactive) {
+    return backend_.Analyze(PathOf(input), options_.request, nullptr, video_cancel);
+  }
+  const std::string number =
+      options_.inputs.size() > 1 ? absl::StrCat("[", index + 1, "/", options_.inputs.size(), "] ") : "";
+  ProgressBars bars(number + DisplayName(input), err_, stderr);
   BarsObserver observer(bars);
-  return backend_.Analyze(input, options_.request, &observer, video_cancel);
+  return backend_.Analyze(PathOf(input), options_.request, &observer, video_cancel);
 }
 
-std::string AnalyzeRunner::Document(const std::string& input, const v1::AnalyzeResponse& response) const {
+std::string AnalyzeRunner::Document(size_t index, const v1::AnalyzeResponse& response) const {
+  const std::string& input = options_.inputs[index];
   const bool several = options_.inputs.size() > 1;
   switch (options_.format) {
     case DocumentFormat::kJson:
@@ -134,8 +188,7 @@ std::string AnalyzeRunner::Document(const std::string& input, const v1::AnalyzeR
     case DocumentFormat::kText:
       break;
   }
-  const bool first = input == options_.inputs.front();
-  return absl::StrCat(first ? "" : "\n", TextSummary(DisplayName(input), response, out_));
+  return absl::StrCat(index == 0 ? "" : "\n", TextSummary(DisplayName(input), response, out_));
 }
 
 absl::Status AnalyzeRunner::Emit(const std::string& document) {
@@ -144,11 +197,13 @@ absl::Status AnalyzeRunner::Emit(const std::string& document) {
   return absl::OkStatus();
 }
 
-absl::Status AnalyzeRunner::WriteReport(const std::string& input, const v1::AnalyzeResponse& response,
-                                        const CancelToken& cancel) {
+absl::Status AnalyzeRunner::WriteReport(size_t index, const v1::AnalyzeResponse& response, const CancelToken& cancel) {
+  const std::string& input = options_.inputs[index];
   std::vector<report::KeyFrame> pictures;
   if (!IsUri(input)) {
-    auto made = report::MakeKeyFrames(input, response.timeline(), {}, cancel);
+    report::KeyFrameOptions key_frames;
+    if (response.video().frame_rate() > 0) key_frames.frame_interval = absl::Seconds(1 / response.video().frame_rate());
+    auto made = report::MakeKeyFrames(PathOf(input), response.timeline(), key_frames, cancel);
     RETURN_IF_ERROR(cancel.status());
     if (made.ok()) {
       pictures = *std::move(made);
@@ -157,7 +212,7 @@ absl::Status AnalyzeRunner::WriteReport(const std::string& input, const v1::Anal
       Complain(input, Annotate(made.status(), "the report has no pictures"));
     }
   }
-  const std::string path = ReportPath(options_.report, input, options_.inputs.size() > 1);
+  const std::string path = ReportPaths(options_.report, options_.inputs)[index];
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
   const std::string name = std::filesystem::path(DisplayName(input)).filename().string();
@@ -168,7 +223,9 @@ absl::Status AnalyzeRunner::WriteReport(const std::string& input, const v1::Anal
 
 void AnalyzeRunner::Complain(const std::string& input, const absl::Status& status) const {
   std::string text = absl::StrCat(Red(err_, "reelsight:"), " ");
-  if (!input.empty()) absl::StrAppend(&text, Printable(DisplayName(input)), ": ");
+  const std::string name = DisplayName(input);
+  // Most messages say themselves which file they are about.
+  if (!input.empty() && !absl::StrContains(status.message(), name)) absl::StrAppend(&text, Printable(name), ": ");
   absl::StrAppend(&text, Printable(std::string(status.message())));
   const std::string reason = GetReason(status);
   if (status.code() != absl::StatusCode::kCancelled) {

@@ -21,8 +21,10 @@ namespace reelsight::cli {
 class AnalyzeRunner {
  public:
   struct Options {
-    // Paths or URIs; at least one.
+    // Paths or URIs; at least one. `-` is standard input.
     std::vector<std::string> inputs;
+    // The file that holds what came on standard input.
+    std::string stdin_path;
     // The request of each, without its source.
     v1::AnalyzeRequest request;
     // One input gives the document itself. Several give, in the order of inputs: as text one page after the other; as
@@ -31,7 +33,7 @@ class AnalyzeRunner {
     DocumentFormat format = DocumentFormat::kText;
     // `-`: standard output, each document as soon as it is there; else a file, written whole at the end.
     std::string output = "-";
-    // HTML report; empty: none. With several inputs a folder, which gets NAME.html for each.
+    // HTML report; empty: none. With several inputs a folder, which gets a file for each: see ReportPaths.
     std::string report;
     // No progress and no notes; errors only.
     bool quiet = false;
@@ -48,10 +50,12 @@ class AnalyzeRunner {
   ExitCode Run(const CancelToken& cancel);
 
  private:
-  ExitCode RunOne(const std::string& input, const CancelToken& cancel);
-  absl::StatusOr<v1::AnalyzeResponse> AnalyzeOne(const std::string& input, const CancelToken& cancel);
-  absl::Status WriteReport(const std::string& input, const v1::AnalyzeResponse& response, const CancelToken& cancel);
-  std::string Document(const std::string& input, const v1::AnalyzeResponse& response) const;
+  // `index`: place of the input among all.
+  ExitCode RunOne(size_t index, const CancelToken& cancel);
+  absl::StatusOr<v1::AnalyzeResponse> AnalyzeOne(size_t index, const CancelToken& cancel);
+  absl::Status WriteReport(size_t index, const v1::AnalyzeResponse& response, const CancelToken& cancel);
+  std::string Document(size_t index, const v1::AnalyzeResponse& response) const;
+  const std::string& PathOf(const std::string& input) const { return input == "-" ? options_.stdin_path : input; }
   absl::Status Emit(const std::string& document);
   void Complain(const std::string& input, const absl::Status& status) const;
 
@@ -63,8 +67,13 @@ class AnalyzeRunner {
   std::string collected_;
 };
 
-// Where the report of `input` goes: `report` itself for one input, else a file in the folder `report` named after the
-// input, with characters that file names should not hold replaced.
-std::string ReportPath(const std::string& report, const std::string& input, bool several);
+// Where the report of each input goes: `report` itself for one input unless it is a folder; else NAME.html in the
+// folder `report`, with characters that file names should not hold replaced; of inputs with the same name the second
+// gets NAME.2.html, and so on.
+std::vector<std::string> ReportPaths(const std::string& report, const std::vector<std::string>& inputs);
+
+// INVALID_ARGUMENT that names the flag if `output` or `report` (empty: none) cannot be written, or if one would
+// overwrite an input or the other. Nothing is written.
+absl::Status CheckPlaces(const std::vector<std::string>& inputs, const std::string& output, const std::string& report);
 
 }  // namespace reelsight::cli

@@ -2,7 +2,9 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "absl/strings/str_cat.h"
@@ -79,10 +81,19 @@ std::string Suggestion(const CLI::App& app, const std::string& word) {
 int RunCommandLine(int argc, const char* const* argv) {
   // Standard error belongs to the user here: only what goes wrong is logged. `serve` sets its own.
   telemetry::InitLog({.level = telemetry::LogLevel::kError, .service = "reelsight"});
+  // gRPC's own notes on standard error repeat, at length, what our messages say.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   const auto commands = MakeCommands();
   const auto app = MakeParser(commands);
+  std::vector<std::string> words(argv + std::min(1, argc), argv + argc);
+  // `help` and `help COMMAND`, as many programs have it.
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  std::reverse(words.begin(), words.end());
   try {
-    app->parse(argc, argv);
+    app->parse(std::move(words));
   } catch (const CLI::Success& answer) {
     return app->exit(answer);  // --help and --version.
   } catch (const CLI::ExtrasError&) {

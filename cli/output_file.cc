@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -82,9 +83,38 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& con
   return error == 0 ? absl::OkStatus() : FileError(error, path, "");
 }
 
+absl::Status CheckWritable(const std::string& path, bool make_folders) {
+  if (path.empty()) return absl::InvalidArgumentError("the name of the file is empty");
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (std::filesystem::is_directory(status)) return FileError(EISDIR, path, "; name a file");
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return access(path.c_str(), W_OK) == 0 ? absl::OkStatus() : FileError(errno, path, "");
+  }
+  auto folder = std::filesystem::absolute(path, error).parent_path();
+  while (make_folders && !std::filesystem::exists(folder, error) && folder.has_relative_path()) {
+    folder = folder.parent_path();
+  }
+  if (access(folder.c_str(), F_OK) != 0) return FileError(ENOENT, path, "; make its folder first");
+  if (!std::filesystem::is_directory(folder, error)) return FileError(ENOTDIR, path, "");
+  return access(folder.c_str(), W_OK) == 0 ? absl::OkStatus() : FileError(errno, path, "");
+}
+
+bool SameFile(const std::string& a, const std::string& b) {
+  std::error_code error;
+  if (std::filesystem::equivalent(a, b, error)) return true;
+  const auto real_a = std::filesystem::weakly_canonical(std::filesystem::absolute(a, error), error);
+  const auto real_b = std::filesystem::weakly_canonical(std::filesystem::absolute(b, error), error);
+  return !error && real_a == real_b;
+}
+
 absl::Status WriteStdout(const std::string& content) {
   if (std::fflush(stdout) != 0) return FileError(errno, "standard output", "");
   const int error = WriteAll(STDOUT_FILENO, content);
+  if (error == EPIPE) {
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+  }
   return error == 0 ? absl::OkStatus() : FileError(error, "standard output", "");
 }
 

@@ -14,7 +14,16 @@ namespace reelsight::cli {
 // link is followed. PERMISSION_DENIED, NOT_FOUND (no such folder), RESOURCE_EXHAUSTED (disk full), INTERNAL else.
 absl::Status WriteFileAtomically(const std::string& path, const std::string& content);
 
-// Writes all of `content` to standard output and flushes it.
+// Can WriteFileAtomically work for `path`? Found out without writing, so that nobody waits in vain for an analysis.
+// INVALID_ARGUMENT: empty, or a folder; NOT_FOUND: its folder is not there; PERMISSION_DENIED. `make_folders`: missing
+// folders will be made first.
+absl::Status CheckWritable(const std::string& path, bool make_folders);
+
+// Are they the same file, also if it does not exist yet?
+bool SameFile(const std::string& a, const std::string& b);
+
+// Writes all of `content` to standard output and flushes it. If its reader has gone (`| head`), the process ends here
+// by SIGPIPE, as the shell expects of a filter.
 absl::Status WriteStdout(const std::string& content);
 
 }  // namespace reelsight::cli
