@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cli/analyze_options.h"
 #include "cli/command.h"
 #include "cli/document.h"
 #include "cli/embedded_backend.h"
@@ -37,6 +38,12 @@ class AnalyzersCommand final : public Command {
   }
 
   ExitCode Run() override {
+    if (!remote_.server.empty()) {
+      if (const absl::Status status = CheckServerAddress(remote_.server); !status.ok()) {
+        std::fprintf(stderr, "reelsight analyzers: %s\n", Printable(std::string(status.message())).c_str());
+        return ExitCode::kUsage;
+      }
+    }
     const CancelToken cancel;
     const InterruptHandler interrupt(cancel);
     cancel.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(30));
@@ -62,16 +69,21 @@ class AnalyzersCommand final : public Command {
 
   static std::string Render(const v1::ListAnalyzersResponse& answer) {
     const Terminal terminal = Terminal::ForDescriptor(STDOUT_FILENO);
-    Table table({{"analyzer"}, {"service"}, {"now"}, {"frames a second"}, {"builds on"}, {"model"}, {""}});
+    Table table({{"analyzer"}, {"now"}, {"frames"}, {""}});
     for (const auto& analyzer : answer.analyzers()) {
       std::vector<std::string> models;
       for (const v1::ModelInfo& model : analyzer.models())
         models.push_back(absl::StrCat(model.name(), " ", model.version()));
-      table.AddRow({analyzer.name(), analyzer.service(),
-                    analyzer.available() ? Green(terminal, "ready") : Red(terminal, "no"),
-                    analyzer.sample_fps() > 0 ? FormatRate(analyzer.sample_fps()) : "all",
-                    absl::StrJoin(analyzer.depends_on(), ", "), absl::StrJoin(models, ", "),
-                    Printable(analyzer.available() ? analyzer.description() : analyzer.unavailable_reason())});
+      std::string text = analyzer.available() ? analyzer.description() : analyzer.unavailable_reason();
+      absl::StrAppend(&text, " (", analyzer.service());
+      if (!models.empty()) absl::StrAppend(&text, "; model ", absl::StrJoin(models, ", "));
+      if (!analyzer.depends_on().empty()) {
+        absl::StrAppend(&text, "; builds on ", absl::StrJoin(analyzer.depends_on(), ", "));
+      }
+      absl::StrAppend(&text, ")");
+      table.AddRow({Printable(analyzer.name()), analyzer.available() ? Green(terminal, "ready") : Red(terminal, "no"),
+                    analyzer.sample_fps() > 0 ? absl::StrCat(FormatRate(analyzer.sample_fps()), "/s") : "all",
+                    Printable(text)});
     }
     return table.Render(terminal, 0);
   }

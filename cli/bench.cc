@@ -100,6 +100,8 @@ std::string BenchTable(const BenchReport& report, const Terminal& terminal) {
   });
   add("processors busy",
       [&](const BenchRun& run) { return absl::StrFormat("%.2f of %d", BusyProcessors(run), report.processors); });
+  // No analyzer of this program runs on a GPU yet.
+  add("GPU", [&](const BenchRun&) { return report.gpu.empty() ? "none" : "not used"; });
   add("model cache hits", [](const BenchRun& run) {
     return absl::StrCat(run.response.stats().cache_hits(), " of ",
                         run.response.stats().cache_hits() + run.response.stats().cache_misses());
@@ -128,12 +130,13 @@ std::string BenchJson(const BenchReport& report) {
   const BenchRun& middle = MedianRun(report);
   return absl::StrFormat(
       "{\"clip\":%s,\"durationSeconds\":%.6f,\"framesDecoded\":%d,\"processors\":%d,\"peakRssBytes\":%d,"
-      "\"realtimeFactorFirst\":%.3f,\"realtimeFactorWarm\":%.3f,\"busyProcessorsWarm\":%.3f,\"cacheHits\":%d,"
+      "\"realtimeFactorFirst\":%.3f,\"realtimeFactorWarm\":%.3f,\"busyProcessorsWarm\":%.3f,\"gpu\":%s,\"cacheHits\":%"
+      "d,"
       "\"cacheMisses\":%d,\"times\":[%s]}\n",
       JsonString(report.clip), duration, report.first.response.stats().frames_decoded(), report.processors,
       report.peak_rss_bytes, Ratio(absl::Seconds(duration), report.first.elapsed),
-      Ratio(absl::Seconds(duration), middle.elapsed), BusyProcessors(middle), middle.response.stats().cache_hits(),
-      middle.response.stats().cache_misses(), absl::StrJoin(rows, ","));
+      Ratio(absl::Seconds(duration), middle.elapsed), BusyProcessors(middle), JsonString(report.gpu),
+      middle.response.stats().cache_hits(), middle.response.stats().cache_misses(), absl::StrJoin(rows, ","));
 }
 
 }  // namespace reelsight::cli

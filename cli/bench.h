@@ -29,6 +29,8 @@ struct BenchReport {
   // Most memory the process has held, in bytes.
   int64_t peak_rss_bytes = 0;
   int processors = 1;
+  // The machine's GPU; empty: none.
+  std::string gpu;
 };
 
 // The middle value, the lower of two middles; zero of none.

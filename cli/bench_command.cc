@@ -9,6 +9,7 @@
 #include "cli/analyze_options.h"
 #include "cli/bench.h"
 #include "cli/command.h"
+#include "cli/doctor_checks.h"
 #include "cli/embedded_backend.h"
 #include "cli/interrupt.h"
 #include "cli/output_file.h"
@@ -59,11 +60,13 @@ class BenchCommand final : public Command {
   ExitCode Run() override {
     const CancelToken cancel;
     const InterruptHandler interrupt(cancel);
-    const auto report = Measure(cancel);
+    const auto request = MakeRequest(flags_);
+    if (!request.ok()) return Complain(request.status(), ExitCode::kUsage);
+    const auto report = Measure(*request, cancel);
     if (InterruptHandler::interrupted()) return ExitCode::kInterrupted;
     if (!report.ok()) {
-      std::fprintf(stderr, "reelsight bench: %s\n", Printable(std::string(report.status().message())).c_str());
-      return ExitCode::kFailed;
+      const absl::Status usage = AsUsageError(report.status(), flags_.analyzers);
+      return usage.ok() ? Complain(report.status(), ExitCode::kFailed) : Complain(usage, ExitCode::kUsage);
     }
     const std::string text = json_ ? BenchJson(*report) : BenchTable(*report, Terminal::ForDescriptor(STDOUT_FILENO));
     if (!WriteStdout(text).ok()) return ExitCode::kFailed;
@@ -74,26 +77,35 @@ class BenchCommand final : public Command {
   }
 
  private:
-  absl::StatusOr<BenchReport> Measure(const CancelToken& cancel) {
-    ASSIGN_OR_RETURN(const v1::AnalyzeRequest request, MakeRequest(flags_));
+  static ExitCode Complain(const absl::Status& status, ExitCode code) {
+    std::fprintf(stderr, "reelsight bench: %s\n", Printable(std::string(status.message())).c_str());
+    return code;
+  }
+
+  absl::StatusOr<BenchReport> Measure(const v1::AnalyzeRequest& request, const CancelToken& cancel) {
     const Terminal terminal = Terminal::ForDescriptor(STDERR_FILENO);
     BenchReport report;
     report.clip = clip_;
     report.processors = UsableProcessors();
+    report.gpu = GpuName();
     std::unique_ptr<EmbeddedBackend> backend;
     for (int i = 0; i <= runs_; ++i) {
       if (terminal.interactive)
-        std::fprintf(stderr, "\r%s\x1b[K", i == 0 ? "first run" : absl::StrCat("warm run ", i, " of ", runs_).c_str());
+        std::fprintf(stderr, "\r\x1b[K%s", i == 0 ? "first run" : absl::StrCat("warm run ", i, " of ", runs_).c_str());
       const absl::Duration cpu = CpuTime();
       const auto start = std::chrono::steady_clock::now();
       // The first run pays for starting the engines too.
       if (backend == nullptr) {
         ASSIGN_OR_RETURN(backend, EmbeddedBackend::Create(EmbeddedBackend::PersonalConfig(), threads_));
       }
-      ASSIGN_OR_RETURN(v1::AnalyzeResponse response, backend->Analyze(clip_, request, nullptr, cancel));
+      auto response = backend->Analyze(clip_, request, nullptr, cancel);
+      if (!response.ok()) {
+        if (terminal.interactive) std::fprintf(stderr, "\r\x1b[K");
+        return response.status();
+      }
       BenchRun run{.elapsed = absl::FromChrono(std::chrono::steady_clock::now() - start),
                    .cpu = CpuTime() - cpu,
-                   .response = std::move(response)};
+                   .response = *std::move(response)};
       if (i == 0) {
         report.first = std::move(run);
       } else {

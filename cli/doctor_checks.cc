@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -63,13 +64,22 @@ Finding CheckInstructions() {
 }
 
 Finding CheckGpu() {
-  std::ifstream version("/proc/driver/nvidia/version");
-  std::string line;
-  if (std::getline(version, line)) return {"GPU", State::kGood, line, ""};
-  return {"GPU", State::kGood, "none; not needed", ""};
+  const std::string name = GpuName();
+  if (name.empty()) return {"GPU", State::kGood, "none; not needed", ""};
+  return {"GPU", State::kGood, absl::StrCat(name, "; no analyzer of this program uses it yet"), ""};
 }
 
 }  // namespace
+
+std::string GpuName() {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) {
+    const std::string model = ValueOf((entry.path() / "information").string(), "Model");
+    if (!model.empty()) return model;
+  }
+  // In a container that list may be empty although the driver is there.
+  return std::filesystem::exists("/proc/driver/nvidia/version", error) ? "NVIDIA" : "";
+}
 
 Finding::State JudgeRoom(int64_t bytes, int64_t least, int64_t good) {
   return bytes < least ? State::kFailed : bytes < good ? State::kNote : State::kGood;
@@ -121,7 +131,11 @@ bool PortIsFree(int port) {
 std::vector<Finding> CheckSurroundings() {
   std::vector<Finding> findings;
   std::error_code error;
-  const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+  std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+  if (error) {
+    const char* named = std::getenv("TMPDIR");
+    folder = named == nullptr ? "/tmp" : named;
+  }
   const auto space = error ? std::filesystem::space_info{} : std::filesystem::space(folder, error);
   const bool writable = !error && access(folder.c_str(), W_OK) == 0;
   if (!writable) {
@@ -148,13 +162,20 @@ std::vector<Finding> CheckSurroundings() {
 }
 
 std::string RenderFindings(const std::vector<Finding>& findings, const Terminal& terminal) {
+  constexpr int kIndent = 26;
+  const auto column = [&](const std::string& words) {
+    if (!terminal.interactive) return words;
+    return absl::StrJoin(Wrap(words, std::max(20, terminal.width - kIndent)), "\n" + std::string(kIndent, ' '));
+  };
   std::string text;
   for (const Finding& finding : findings) {
     const std::string mark = finding.state == State::kGood   ? Green(terminal, "ok    ")
                              : finding.state == State::kNote ? Yellow(terminal, "note  ")
                                                              : Red(terminal, "FAILED");
-    absl::StrAppend(&text, mark, "  ", PadRight(finding.what, 16), "  ", Printable(finding.found), "\n");
-    if (!finding.remedy.empty()) absl::StrAppend(&text, "        ", PadRight("", 16), "  -> ", finding.remedy, "\n");
+    absl::StrAppend(&text, mark, "  ", PadRight(finding.what, 16), "  ", column(Printable(finding.found)), "\n");
+    if (!finding.remedy.empty()) {
+      absl::StrAppend(&text, std::string(kIndent, ' '), column("-> " + finding.remedy), "\n");
+    }
   }
   return text;
 }

@@ -38,10 +38,12 @@ std::vector<Finding> CheckAnalysis(const CancelToken& cancel);
 
 // Judges room in bytes: less than `least` fails, less than `good` is a note.
 Finding::State JudgeRoom(int64_t bytes, int64_t least, int64_t good);
+// The model of the machine's first NVIDIA GPU, or empty.
+std::string GpuName();
 // True if a server could listen on the port of 127.0.0.1 now.
 bool PortIsFree(int port);
 
-// Lines for all findings; remedies stand below theirs.
+// Lines for all findings, wrapped where somebody looks at them; remedies stand below theirs.
 std::string RenderFindings(const std::vector<Finding>& findings, const Terminal& terminal);
 bool AnyFailed(const std::vector<Finding>& findings);
 

@@ -24,8 +24,8 @@ class Table {
   void AddRow(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
   bool empty() const { return rows_.empty(); }
 
-  // Lines with `indent` blanks before and none behind, each with a line end. The last column is cut where it would
-  // leave the terminal (not when nobody looks at it).
+  // Lines with `indent` blanks before and none behind, each with a line end. The last column is wrapped where
+  // it would leave the terminal (not when nobody looks at it).
   std::string Render(const Terminal& terminal, int indent) const;
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -24,6 +25,20 @@ using Align = Table::Align;
 
 // Longer lists end with a line that counts the rest; JSON has them all.
 constexpr int kMaxRows = 40;
+
+// `1 shot`, `2 shots`, `2 fades in`.
+std::string Counted(int64_t count, const std::string& what) {
+  const size_t end = absl::StartsWith(what, "fade ") ? 4 : what.size();
+  return absl::StrCat(FormatCount(count), " ", what.substr(0, end), count == 1 ? "" : "s", what.substr(end));
+}
+
+// Text as lines behind `indent` blanks, within the window if somebody looks at it.
+std::string Paragraph(const Terminal& terminal, int indent, const std::string& text) {
+  const std::vector<std::string> lines =
+      terminal.interactive ? Wrap(text, std::max(16, terminal.width - indent)) : std::vector<std::string>{text};
+  const std::string blanks(static_cast<size_t>(indent), ' ');
+  return absl::StrCat(blanks, absl::StrJoin(lines, "\n" + blanks), "\n");
+}
 
 std::string Percent(double share) { return absl::StrFormat("%.0f%%", share * 100); }
 
@@ -126,8 +141,7 @@ std::string Shots(const v1::AnalyzeResponse& response, const Results& found, con
       first = false;
     }
   }
-  const std::string what =
-      absl::StrCat("Scenes and shots  ", Dim(terminal, absl::StrCat(scene_number, ", ", shot_number)));
+  const std::string what = absl::StrCat(Counted(scene_number, "scene"), ", ", Counted(shot_number, "shot"));
   return absl::StrCat(Heading(terminal, what), table.Render(terminal, 2), Rest(shot_number, "shots"));
 }
 
@@ -136,15 +150,15 @@ std::string Cuts(const v1::CutAnalysisResult& cuts, const Terminal& terminal) {
   for (const auto& transition : cuts.transitions()) ++kinds[transition.kind()];
   std::vector<std::string> counts;
   for (const auto& [kind, count] : kinds) {
-    counts.push_back(absl::StrCat(count, " ",
-                                  EnumWords(v1::CutAnalysisResult::Transition::Kind_Name(
-                                      static_cast<v1::CutAnalysisResult::Transition::Kind>(kind)))));
+    counts.push_back(Counted(count, EnumWords(v1::CutAnalysisResult::Transition::Kind_Name(
+                                        static_cast<v1::CutAnalysisResult::Transition::Kind>(kind)))));
   }
   std::string text = Heading(terminal, "Cuts");
-  absl::StrAppend(&text, "  ", counts.empty() ? "none" : absl::StrJoin(counts, ", "),
-                  absl::StrFormat("; %.1f a minute, mean shot ", cuts.pace().cuts_per_minute()),
-                  FormatLength(FromProto(cuts.pace().mean_shot())), ", median ",
-                  FormatLength(FromProto(cuts.pace().median_shot())), "\n");
+  text += Paragraph(terminal, 2,
+                    absl::StrCat(counts.empty() ? "none" : absl::StrJoin(counts, ", "),
+                                 absl::StrFormat("; %.1f a minute, mean shot ", cuts.pace().cuts_per_minute()),
+                                 FormatLength(FromProto(cuts.pace().mean_shot())), ", median ",
+                                 FormatLength(FromProto(cuts.pace().median_shot()))));
   Table table({{""}, {"", Align::kRight}, {"", Align::kRight}, {""}});
   int row = 0;
   for (const auto& transition : cuts.transitions()) {
@@ -174,7 +188,7 @@ std::string Camera(const v1::CameraAnalysisResult& camera, const Terminal& termi
         EnumWords(v1::CameraAnalysisResult::Motion_Name(static_cast<v1::CameraAnalysisResult::Motion>(motion))), " ",
         Percent(share)));
   }
-  return absl::StrCat(Heading(terminal, "Camera"), "  ", absl::StrJoin(parts, ", "), "\n");
+  return Heading(terminal, "Camera") + Paragraph(terminal, 2, absl::StrJoin(parts, ", "));
 }
 
 std::string Colors(const v1::ColorAnalysisResult& colors, const Terminal& terminal) {
@@ -188,7 +202,7 @@ std::string Colors(const v1::ColorAnalysisResult& colors, const Terminal& termin
                                  FormatPlace(FromProto(span.start_offset())), " to ",
                                  FormatPlace(FromProto(span.end_offset()))));
   }
-  absl::StrAppend(&text, "  ", absl::StrJoin(facts, ", "), "\n");
+  text += Paragraph(terminal, 2, absl::StrJoin(facts, ", "));
   Table table({{""}, {""}, {""}, {"", Align::kRight}});
   for (const auto& color : colors.dominant_colors()) {
     table.AddRow({Swatch(terminal, color.hex(), 4), color.hex(), color.name(), Percent(color.share())});
@@ -201,9 +215,12 @@ std::string Analyzers(const v1::AnalyzeResponse& response, const Terminal& termi
   for (const v1::AnalyzerResult& result : response.results()) {
     const bool ok = result.status().code() == v1::AnalyzerStatus::OK;
     std::string status = v1::AnalyzerStatus::Code_Name(result.status().code());
-    std::string note = ok ? result.headline() : result.status().message();
+    // The built-in analyzers' headlines say what their sections above say in full.
+    const bool told = result.has_cut_analysis() || result.has_camera_analysis() || result.has_color_analysis() ||
+                      result.has_scene_segmentation();
+    std::string note = !ok ? result.status().message() : told ? "" : result.headline();
     if (ok && !result.status().message().empty()) absl::StrAppend(&note, " (", result.status().message(), ")");
-    if (!ok && !result.status().reason().empty()) note = absl::StrCat(result.status().reason(), ": ", note);
+    if (!ok && !result.status().reason().empty()) absl::StrAppend(&note, " (", result.status().reason(), ")");
     table.AddRow({Printable(result.analyzer()), ok ? Green(terminal, status) : Red(terminal, status),
                   FormatCount(result.timing().frame_count()),
                   FormatLength(FromProto(result.timing().batch_time()) + FromProto(result.timing().summarize_time())),
@@ -212,10 +229,45 @@ std::string Analyzers(const v1::AnalyzeResponse& response, const Terminal& termi
   return table.empty() ? "" : absl::StrCat(Heading(terminal, "Analyzers"), table.Render(terminal, 2));
 }
 
+// How much of the video the timeline covers.
+absl::Duration Analyzed(const v1::AnalyzeResponse& response) {
+  absl::Duration covered;
+  for (const auto& scene : response.timeline().scenes()) {
+    covered += FromProto(scene.end_offset()) - FromProto(scene.start_offset());
+  }
+  return covered > absl::ZeroDuration() ? covered : FromProto(response.video().duration());
+}
+
+// Which part of the video was analysed, if it was not all of it; else empty.
+std::string PartLine(const v1::AnalyzeResponse& response) {
+  const auto& scenes = response.timeline().scenes();
+  if (scenes.empty() || FromProto(response.video().duration()) - Analyzed(response) < absl::Milliseconds(100))
+    return "";
+  return absl::StrCat("analysed from ", FormatPlace(FromProto(scenes.begin()->start_offset())), " to ",
+                      FormatPlace(FromProto(scenes.rbegin()->end_offset())), ", ", FormatLength(Analyzed(response)));
+}
+
+// The lines of the response's summary that say more than the video's line and the analyzers' headlines.
+std::vector<std::string> SummaryLines(const v1::AnalyzeResponse& response) {
+  std::vector<std::string> lines = absl::StrSplit(response.summary(), '\n', absl::SkipEmpty());
+  const size_t all = lines.size();
+  lines.erase(std::remove_if(lines.begin(), lines.end(),
+                             [&](const std::string& line) {
+                               return std::any_of(response.results().begin(), response.results().end(),
+                                                  [&](const v1::AnalyzerResult& result) {
+                                                    return line ==
+                                                           absl::StrCat(result.analyzer(), ": ", result.headline());
+                                                  });
+                             }),
+              lines.end());
+  if (lines.size() == 1 && all > 1) lines.clear();
+  return lines;
+}
+
 std::string Stats(const v1::AnalyzeResponse& response, const Terminal& terminal) {
   const v1::AnalyzeStats& stats = response.stats();
   const absl::Duration elapsed = FromProto(stats.elapsed());
-  const absl::Duration duration = FromProto(response.video().duration());
+  const absl::Duration duration = Analyzed(response);
   std::vector<std::string> facts = {absl::StrCat("done in ", FormatLength(elapsed))};
   if (elapsed > absl::ZeroDuration()) {
     facts.push_back(absl::StrFormat("%.1f times as fast as it plays", absl::FDivDuration(duration, elapsed)));
@@ -225,13 +277,13 @@ std::string Stats(const v1::AnalyzeResponse& response, const Terminal& terminal)
   facts.push_back(absl::StrCat(FormatBytes(stats.source_bytes()), " read"));
   if (stats.sent_bytes() > 0) facts.push_back(absl::StrCat(FormatBytes(stats.sent_bytes()), " sent to services"));
   if (stats.replayed()) facts.push_back("answer of an earlier request with this id");
-  std::string text = absl::StrCat("\n", Dim(terminal, absl::StrJoin(facts, ", ")), "\n");
+  std::string text = absl::StrCat("\n", Dim(terminal, Paragraph(terminal, 0, absl::StrJoin(facts, ", "))));
   std::vector<std::string> stages;
   for (const auto& stage : stats.stages()) {
     stages.push_back(absl::StrCat(stage.name(), " ", FormatLength(FromProto(stage.time()))));
   }
   if (!stages.empty()) {
-    absl::StrAppend(&text, Dim(terminal, absl::StrCat("stages, side by side: ", absl::StrJoin(stages, ", "))), "\n");
+    text += Dim(terminal, Paragraph(terminal, 0, absl::StrCat("stages, side by side: ", absl::StrJoin(stages, ", "))));
   }
   return text;
 }
@@ -244,14 +296,12 @@ std::string EnumWords(std::string enum_name) {
 
 std::string TextSummary(const std::string& name, const v1::AnalyzeResponse& response, const Terminal& terminal) {
   const Results found = Find(response);
-  std::string text =
-      absl::StrCat(Bold(terminal, Printable(name)), "\n", "  ", Printable(VideoLine(response.video(), terminal)), "\n");
-  if (!response.summary().empty()) {
-    text += "\n";
-    for (const auto& line : absl::StrSplit(response.summary(), '\n')) {
-      if (!line.empty()) absl::StrAppend(&text, "  ", Printable(std::string(line)), "\n");
-    }
-  }
+  std::string text = absl::StrCat(Bold(terminal, Printable(name)), "\n",
+                                  Paragraph(terminal, 2, Printable(VideoLine(response.video(), terminal))));
+  if (const std::string part = PartLine(response); !part.empty()) text += Paragraph(terminal, 2, part);
+  const std::vector<std::string> lines = SummaryLines(response);
+  if (!lines.empty()) text += "\n";
+  for (const std::string& line : lines) text += Paragraph(terminal, 2, Printable(line));
   text += Shots(response, found, terminal);
   if (found.cuts != nullptr) text += Cuts(*found.cuts, terminal);
   if (found.camera != nullptr) text += Camera(*found.camera, terminal);
