@@ -8,6 +8,8 @@
 namespace reelsight::cli {
 namespace {
 
+using Value = FlagDescription::Value;
+
 std::string AllFlags(const CommandDescription& command) {
   std::vector<std::string> names;
   for (const FlagDescription& flag : command.flags) names.insert(names.end(), flag.names.begin(), flag.names.end());
@@ -19,17 +21,35 @@ std::string CommandNames(const std::vector<CommandDescription>& commands) {
                        [](std::string* out, const CommandDescription& command) { out->append(command.name); });
 }
 
+// What bash does for the value of a flag.
+std::string BashAction(const FlagDescription& flag) {
+  const std::string words = absl::StrJoin(flag.words, " ");
+  switch (flag.value) {
+    case Value::kFile:
+      return "_reelsight_files -f";
+    case Value::kFolder:
+      return "_reelsight_files -d";
+    case Value::kWord:
+      return absl::StrCat("COMPREPLY=($(compgen -W \"", words, "\" -- \"$word\"))");
+    case Value::kWordList:
+      return absl::StrCat("compopt -o nospace 2>/dev/null; COMPREPLY=($(compgen -P \"${word%\"${word##*,}\"}\" -W \"",
+                          words, "\" -- \"${word##*,}\"))");
+    case Value::kPrefix:
+      return absl::StrCat("compopt -o nospace 2>/dev/null; COMPREPLY=($(compgen -W \"", words, "\" -- \"$word\"))");
+    case Value::kNone:
+    case Value::kText:
+      break;
+  }
+  return ":";
+}
+
 std::string Bash(const std::vector<CommandDescription>& commands) {
   std::string cases;
   for (const CommandDescription& command : commands) {
     std::string values;
     for (const FlagDescription& flag : command.flags) {
-      if (!flag.takes_value) continue;
-      absl::StrAppend(&values, "        ", absl::StrJoin(flag.names, "|"), ") ",
-                      flag.values.empty() ? "COMPREPLY=($(compgen -f -- \"$word\"))"
-                                          : absl::StrCat("COMPREPLY=($(compgen -W \"", absl::StrJoin(flag.values, " "),
-                                                         "\" -- \"$word\"))"),
-                      "; return ;;\n");
+      if (flag.value == Value::kNone) continue;
+      absl::StrAppend(&values, "        ", absl::StrJoin(flag.names, "|"), ") ", BashAction(flag), "; return ;;\n");
     }
     absl::StrAppend(&cases, "    ", command.name, ")\n      case \"$previous\" in\n", values,
                     "        *) ;;\n      esac\n      flags=\"", AllFlags(command), "\"\n      words=\"",
@@ -37,9 +57,21 @@ std::string Bash(const std::vector<CommandDescription>& commands) {
   }
   return absl::StrCat(
       "# bash completion for reelsight\n"
+      "# Names with blanks are one word each; readline quotes them.\n"
+      "_reelsight_files() {\n"
+      "  local IFS=$'\\n'\n"
+      "  compopt -o filenames 2>/dev/null\n"
+      "  COMPREPLY=($(compgen \"$1\" -- \"$word\"))\n"
+      "}\n"
       "_reelsight() {\n"
       "  local word=\"${COMP_WORDS[COMP_CWORD]}\" previous=\"${COMP_WORDS[COMP_CWORD-1]}\" flags words\n"
       "  COMPREPLY=()\n"
+      "  # readline parts --flag=value at the equals sign.\n"
+      "  if [[ $word == = ]]; then\n"
+      "    word=\"\"\n"
+      "  elif [[ $previous == = && $COMP_CWORD -ge 3 ]]; then\n"
+      "    previous=\"${COMP_WORDS[COMP_CWORD-2]}\"\n"
+      "  fi\n"
       "  if [[ $COMP_CWORD -eq 1 ]]; then\n"
       "    COMPREPLY=($(compgen -W \"",
       CommandNames(commands),
@@ -55,15 +87,36 @@ std::string Bash(const std::vector<CommandDescription>& commands) {
       "  elif [[ -n $words ]]; then\n"
       "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
       "  else\n"
-      "    COMPREPLY=($(compgen -f -- \"$word\"))\n"
+      "    _reelsight_files -f\n"
       "  fi\n"
       "}\n"
-      "complete -o filenames -F _reelsight reelsight\n");
+      "complete -F _reelsight reelsight\n");
 }
 
 // Text inside single quotes and the brackets of zsh's _arguments.
 std::string ZshText(const std::string& text) {
   return absl::StrReplaceAll(text, {{"'", "'\\''"}, {"[", "\\["}, {"]", "\\]"}, {":", "\\:"}});
+}
+
+// What zsh does for the value of a flag.
+std::string ZshAction(const FlagDescription& flag) {
+  const std::string words = absl::StrJoin(flag.words, " ");
+  switch (flag.value) {
+    case Value::kFile:
+      return "_files";
+    case Value::kFolder:
+      return "_files -/";
+    case Value::kWord:
+      return absl::StrCat("(", words, ")");
+    case Value::kWordList:
+      return absl::StrCat("_sequence compadd - ", words);
+    case Value::kPrefix:
+      return absl::StrCat("compadd -S \"\" - ", words);
+    case Value::kNone:
+    case Value::kText:
+      break;
+  }
+  return " ";
 }
 
 std::string Zsh(const std::vector<CommandDescription>& commands) {
@@ -74,10 +127,7 @@ std::string Zsh(const std::vector<CommandDescription>& commands) {
     for (const FlagDescription& flag : command.flags) {
       for (const std::string& name : flag.names) {
         absl::StrAppend(&cases, "        '*", name, "[", ZshText(flag.help), "]");
-        if (flag.takes_value) {
-          absl::StrAppend(&cases, ":value:",
-                          flag.values.empty() ? "_files" : absl::StrCat("(", absl::StrJoin(flag.values, " "), ")"));
-        }
+        if (flag.value != Value::kNone) absl::StrAppend(&cases, ":value:", ZshAction(flag));
         absl::StrAppend(&cases, "' \\\n");
       }
     }
@@ -110,6 +160,27 @@ std::string FishText(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
 }
 
+// What fish does for the value of a flag.
+std::string FishAction(const FlagDescription& flag) {
+  const std::string words = absl::StrJoin(flag.words, " ");
+  switch (flag.value) {
+    case Value::kNone:
+      return "";
+    case Value::kFile:
+      return " -r -F";
+    case Value::kFolder:
+      return " -x -a '(__fish_complete_directories (commandline -ct))'";
+    case Value::kWord:
+    case Value::kPrefix:
+      return absl::StrCat(" -x -a ", FishText(words));
+    case Value::kWordList:
+      return absl::StrCat(" -x -a ", FishText(absl::StrCat("(__fish_append , ", words, ")")));
+    case Value::kText:
+      break;
+  }
+  return " -x";
+}
+
 std::string Fish(const std::vector<CommandDescription>& commands) {
   std::string script = "# fish completion for reelsight\n";
   for (const CommandDescription& command : commands) {
@@ -125,10 +196,7 @@ std::string Fish(const std::vector<CommandDescription>& commands) {
         absl::StrAppend(&script, name.rfind("--", 0) == 0 ? " -l " : " -s ",
                         name.substr(name.rfind("--", 0) == 0 ? 2 : 1));
       }
-      if (flag.takes_value) {
-        absl::StrAppend(
-            &script, flag.values.empty() ? " -r" : absl::StrCat(" -x -a ", FishText(absl::StrJoin(flag.values, " "))));
-      }
+      absl::StrAppend(&script, FishAction(flag));
       absl::StrAppend(&script, " -d ", FishText(flag.help), "\n");
     }
   }

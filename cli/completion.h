@@ -14,10 +14,22 @@ struct FlagDescription {
   // With dashes: `--format`, `-f`.
   std::vector<std::string> names;
   std::string help;
-  // True if a value follows.
-  bool takes_value = false;
-  // Values to offer; empty: file names, where a value follows.
-  std::vector<std::string> values;
+  enum class Value {
+    kNone,
+    // Something nobody can guess.
+    kText,
+    kFile,
+    kFolder,
+    // One of `words`.
+    kWord,
+    // Some of `words`, by commas.
+    kWordList,
+    // One of `words` and what the user writes behind it.
+    kPrefix,
+  };
+  // What follows the flag.
+  Value value = Value::kNone;
+  std::vector<std::string> words;
 };
 
 struct CommandDescription {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_split.h"
 #include "cli/bench.h"
 #include "cli/completion.h"
 #include "cli/document.h"
@@ -122,7 +123,7 @@ constexpr char kPage[] = R"(clip.mp4
 
   A short clip.
 
-Scenes and shots  1, 2
+1 scene, 2 shots
   scene  shot     start       end  length  camera
       1     1  0:00.000  0:01.000  1.00 s  pan left
             2  0:01.000  0:04.000  3.00 s  static
@@ -140,10 +141,10 @@ Colours
 
 Analyzers
   analyzer         status       frames   busy
-  cut_analysis     OK              100  42 ms  2 shots, 15 cuts a minute
-  camera_analysis  OK               48   0 µs  mostly static
+  cut_analysis     OK              100  42 ms
+  camera_analysis  OK               48   0 µs
   color_analysis   OK                8   0 µs
-  text_overlay     UNAVAILABLE       0   0 µs  RETRY_BUDGET_SPENT: service detection did not answer
+  text_overlay     UNAVAILABLE       0   0 µs  service detection did not answer (RETRY_BUDGET_SPENT)
 
 done in 500 ms, 8.0 times as fast as it plays, 100 frames decoded, 100 analysed, 2.0 KiB read
 stages, side by side: decode 250 ms
@@ -172,6 +173,30 @@ TEST(TextSummaryTest, TextOfTheResponseCannotSteerTheTerminal) {
   EXPECT_THAT(TextSummary("a\x1b[1mb", response, Terminal{}), Not(HasSubstr("\x1b")));
 }
 
+TEST(TextSummaryTest, SaysNothingTwice) {
+  v1::AnalyzeResponse response = Response();
+  response.set_summary(
+      "4.0 s of 720x1280 h264.\ncut_analysis: 2 shots, 15 cuts a minute\ncamera_analysis: mostly static");
+  const std::string page = TextSummary("clip.mp4", response, Terminal{});
+  EXPECT_THAT(page, Not(HasSubstr("4.0 s of")));
+  EXPECT_THAT(page, Not(HasSubstr("15 cuts a minute")));
+}
+
+TEST(TextSummaryTest, TellsThePartThatWasAnalysed) {
+  v1::AnalyzeResponse response = Response();
+  response.mutable_video()->mutable_duration()->set_seconds(60);
+  const std::string page = TextSummary("clip.mp4", response, Terminal{});
+  EXPECT_THAT(page, HasSubstr("analysed from 0:00.000 to 0:04.000, 4.00 s\n"));
+  EXPECT_THAT(page, HasSubstr("8.0 times as fast as it plays"));
+}
+
+TEST(TextSummaryTest, StaysWithinTheWindow) {
+  const Terminal terminal{.interactive = true, .width = 70};
+  const std::string page = TextSummary("clip.mp4", Response(), terminal);
+  EXPECT_THAT(page, HasSubstr("service detection"));
+  for (const auto line : absl::StrSplit(page, '\n')) EXPECT_LE(DisplayWidth(std::string(line)), 70) << line;
+}
+
 TEST(TextSummaryTest, AnEmptyResponseHasAPageToo) {
   EXPECT_THAT(TextSummary("clip.mp4", {}, Terminal{}), HasSubstr("clip.mp4"));
 }
@@ -190,6 +215,19 @@ TEST(TerminalTest, CountsAndCutsCodePoints) {
   EXPECT_EQ(Shorten("äöüßx", 4, true), "äöü…");
   EXPECT_EQ(Shorten("abcdef", 5, false), "ab...");
   EXPECT_EQ(Printable("a\n\x1b\x7f\xc2\x9b"), "a ???");
+  // Wide and combining characters, and bytes that are no UTF-8.
+  EXPECT_EQ(DisplayWidth("日本語"), 6);
+  EXPECT_EQ(DisplayWidth("e\xcc\x81"), 1);
+  EXPECT_EQ(DisplayWidth("a\xff\xe6"), 3);
+  EXPECT_EQ(Shorten("日本語", 5, true), "日本…");
+  EXPECT_EQ(Shorten("日本語", 4, true), "日…");
+  EXPECT_EQ(Shorten("abc", 0, true), "");
+}
+
+TEST(TerminalTest, WrapsAtBlanks) {
+  EXPECT_THAT(Wrap("one two three", 8), ::testing::ElementsAre("one two", "three"));
+  EXPECT_THAT(Wrap("one  unbreakable", 4), ::testing::ElementsAre("one", "unbreakable"));
+  EXPECT_THAT(Wrap("", 4), ::testing::ElementsAre(""));
 }
 
 TEST(DocumentTest, JsonIsProto3JsonWithEveryKey) {
@@ -260,11 +298,34 @@ TEST_F(OutputFileTest, SaysWhatIsWrong) {
   EXPECT_TRUE(WriteFileAtomically("/dev/null", "x").ok());
 }
 
+TEST_F(OutputFileTest, KnowsBeforehandWhatCannotBeWritten) {
+  EXPECT_TRUE(CheckWritable(folder_ + "/new", false).ok());
+  EXPECT_TRUE(CheckWritable("/dev/null", false).ok());
+  EXPECT_EQ(CheckWritable("", false).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CheckWritable(folder_, false).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CheckWritable(folder_ + "/none/out", false).code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(CheckWritable(folder_ + "/none/out", true).ok());
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/file", "x").ok());
+  EXPECT_FALSE(CheckWritable(folder_ + "/file/out", true).ok());
+  EXPECT_EQ(FileCount(), 1u);
+}
+
+TEST_F(OutputFileTest, KnowsAFileByItsOtherNames) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ + "/file", "x").ok());
+  std::filesystem::create_symlink("file", folder_ + "/link");
+  EXPECT_TRUE(SameFile(folder_ + "/file", folder_ + "/link"));
+  EXPECT_TRUE(SameFile(folder_ + "/new", folder_ + "/./new"));
+  EXPECT_FALSE(SameFile(folder_ + "/new", folder_ + "/file"));
+}
+
 TEST(CompletionTest, HasEveryCommandFlagAndValue) {
   const std::vector<CommandDescription> commands = {
       {.name = "analyze",
        .help = "it's [it]: yes",
-       .flags = {{.names = {"--format", "-f"}, .help = "Format", .takes_value = true, .values = {"text", "json"}},
+       .flags = {{.names = {"--format", "-f"},
+                  .help = "Format",
+                  .value = FlagDescription::Value::kWord,
+                  .words = {"text", "json"}},
                  {.names = {"--quiet"}, .help = "Quiet"}}},
       {.name = "completion", .help = "Completion", .words = {"bash", "zsh"}}};
   for (const char* shell : {"bash", "zsh", "fish"}) {
@@ -291,6 +352,7 @@ TEST(BenchTest, TellsFirstAndWarmApart) {
   EXPECT_THAT(table, ::testing::ContainsRegex("times real time +2.0 +5.7"));
   EXPECT_THAT(table, ::testing::ContainsRegex("processors busy +1.50 of 2 +1.43 of 2"));
   EXPECT_THAT(table, ::testing::ContainsRegex("stage decode +250 ms"));
+  EXPECT_THAT(table, ::testing::ContainsRegex("GPU +none +none"));
   EXPECT_THAT(table, ::testing::ContainsRegex("cut_analysis +42 ms"));
   google::protobuf::Struct json;
   ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(BenchJson(report), &json).ok()) << BenchJson(report);
