@@ -40,7 +40,11 @@ std::vector<KeyFramePlace> ChooseKeyFrames(const v1::Timeline& timeline, const K
     const int index = static_cast<int>(static_cast<int64_t>(i) * shot_count / chosen);
     const Shot& shot = shots[static_cast<size_t>(index)];
     for (int part = 0; part < shot.count; ++part) {
-      places.push_back({shot.start + shot.step() * part + shot.step() / 2, index});
+      const absl::Duration middle = (shot.step() - options.frame_interval) / 2;
+      places.push_back({.offset = shot.start + shot.step() * part + std::max(absl::ZeroDuration(), middle),
+                        .shot_index = index,
+                        .shot_start = shot.start,
+                        .shot_end = shot.end});
     }
   }
   return places;

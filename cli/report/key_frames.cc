@@ -50,12 +50,10 @@ absl::StatusOr<KeyFrame> MakePicture(orchestrator::FrameConverter& converter, co
   return picture;
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<KeyFrame>> MakeKeyFrames(const std::string& path, const v1::Timeline& timeline,
-                                                    const KeyFrameOptions& options, const CancelToken& cancel) {
-  const std::vector<KeyFramePlace> places = ChooseKeyFrames(timeline, options);
-  if (places.empty()) return std::vector<KeyFrame>();
+// One pass over the video. Places without a frame in their shot go to `missed`.
+absl::Status TakePictures(const std::string& path, const std::vector<KeyFramePlace>& places,
+                          const KeyFrameOptions& options, const CancelToken& cancel, std::vector<KeyFrame>& pictures,
+                          std::vector<KeyFramePlace>& missed) {
   ASSIGN_OR_RETURN(std::unique_ptr<orchestrator::FileSource> source,
                    orchestrator::FileSource::Open(path, {.allow_any_file = true}));
   orchestrator::VideoDecoder::Options decode;
@@ -73,18 +71,48 @@ absl::StatusOr<std::vector<KeyFrame>> MakeKeyFrames(const std::string& path, con
                    orchestrator::VideoDecoder::Open(std::move(source), std::move(decode), cancel));
   ASSIGN_OR_RETURN(const std::unique_ptr<orchestrator::FrameConverter> converter,
                    orchestrator::FrameConverter::Create(decoder->info()));
-  std::vector<KeyFrame> pictures;
   size_t next = 0;
   while (next < places.size()) {
     RETURN_IF_ERROR(cancel.status());
     ASSIGN_OR_RETURN(const std::optional<orchestrator::DecodedFrame> frame, decoder->Next());
     if (!frame.has_value()) break;
-    if (frame->offset < places[next].offset) continue;
-    // Of several places before this frame the last one names its shot.
-    while (next + 1 < places.size() && places[next + 1].offset <= frame->offset) ++next;
-    ASSIGN_OR_RETURN(KeyFrame picture, MakePicture(*converter, *frame, places[next], options));
+    // A frame serves the last place before it in its own shot.
+    std::optional<size_t> served;
+    for (; next < places.size() && places[next].offset <= frame->offset; ++next) {
+      if (frame->offset < places[next].shot_end) {
+        served = next;
+      } else {
+        missed.push_back(places[next]);
+      }
+    }
+    if (!served.has_value()) continue;
+    ASSIGN_OR_RETURN(KeyFrame picture, MakePicture(*converter, *frame, places[*served], options));
     pictures.push_back(std::move(picture));
-    ++next;
+  }
+  missed.insert(missed.end(), places.begin() + static_cast<std::ptrdiff_t>(next), places.end());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<KeyFrame>> MakeKeyFrames(const std::string& path, const v1::Timeline& timeline,
+                                                    const KeyFrameOptions& options, const CancelToken& cancel) {
+  std::vector<KeyFrame> pictures;
+  std::vector<KeyFramePlace> missed;
+  const std::vector<KeyFramePlace> places = ChooseKeyFrames(timeline, options);
+  if (!places.empty()) RETURN_IF_ERROR(TakePictures(path, places, options, cancel, pictures, missed));
+  std::vector<KeyFramePlace> starts;
+  for (KeyFramePlace place : missed) {
+    const bool has_one = std::any_of(pictures.begin(), pictures.end(),
+                                     [&](const KeyFrame& picture) { return picture.shot_index == place.shot_index; });
+    place.offset = place.shot_start;
+    if (!has_one && (starts.empty() || starts.back().shot_index != place.shot_index)) starts.push_back(place);
+  }
+  if (!starts.empty()) {
+    missed.clear();
+    RETURN_IF_ERROR(TakePictures(path, starts, options, cancel, pictures, missed));
+    std::sort(pictures.begin(), pictures.end(),
+              [](const KeyFrame& a, const KeyFrame& b) { return a.offset < b.offset; });
   }
   return pictures;
 }

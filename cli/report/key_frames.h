@@ -23,6 +23,8 @@ struct KeyFrameOptions {
   int max_side_px = 448;
   // JPEG quality, 1 to 100.
   int quality = 78;
+  // How long a frame stays, so that a place never lies behind the only frame of a shot.
+  absl::Duration frame_interval;
   // Threads of the decoder; 0: one for each processor.
   int decode_threads = 0;
 };
@@ -31,6 +33,9 @@ struct KeyFrameOptions {
 struct KeyFramePlace {
   absl::Duration offset;
   int shot_index = 0;
+  // Of the shot.
+  absl::Duration shot_start;
+  absl::Duration shot_end = absl::InfiniteDuration();
 };
 
 // Middles of the shots of `timeline`, in order of time; of more than max_count shots an even choice. Where there are
@@ -38,8 +43,9 @@ struct KeyFramePlace {
 // second.
 std::vector<KeyFramePlace> ChooseKeyFrames(const v1::Timeline& timeline, const KeyFrameOptions& options);
 
-// Decodes the local file `path` and makes a picture of the first frame at or after each place, or of the last frame.
-// Frames before the next place that the decoder can do without are not decoded. Errors: as VideoDecoder; INTERNAL from
+// Decodes the local file `path` and makes a picture of the first frame at or after each place. Frames before the next
+// place that the decoder can do without are not decoded. Where that frame belongs to another shot already, as happens
+// with variable frame rates, the shot's first frame serves, by a second pass. Errors: as VideoDecoder; INTERNAL from
 // the JPEG encoder.
 absl::StatusOr<std::vector<KeyFrame>> MakeKeyFrames(const std::string& path, const v1::Timeline& timeline,
                                                     const KeyFrameOptions& options, const CancelToken& cancel);

@@ -82,8 +82,7 @@ function curve(series, low, high, read) {
   svg.setAttribute("class", "curve");
   svg.setAttribute("viewBox", "0 0 1000 100");
   svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", series.map((one) => one.name).join(", ") + " over time");
+  svg.setAttribute("aria-hidden", "true");
   const y = (value) => (94 - 88 * (Math.min(high, Math.max(low, value)) - low) / (high - low)).toFixed(1);
   const add = (d, color, className) => {
     const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -106,15 +105,40 @@ function curve(series, low, high, read) {
     add(d, one.color);
   }
   element.append(svg);
-  element.addEventListener("pointermove", (event) => {
+  const tell = (event) => {
     const box = element.getBoundingClientRect();
     const time = (event.clientX - box.left) / box.width * DURATION;
     show_tip(place(time), read(time), event.clientX, event.clientY);
-  });
+    return time;
+  };
+  element.addEventListener("pointermove", tell);
   element.addEventListener("pointerleave", hide_tip);
-  element.addEventListener("click", (event) => {
+  element.addEventListener("click", (event) => seek(tell(event)));
+  // By keyboard and for a screen reader it is a slider: arrow keys walk through the values.
+  element.tabIndex = 0;
+  element.setAttribute("role", "slider");
+  element.setAttribute("aria-label", series.map((one) => one.name).join(", ") + " over time");
+  element.setAttribute("aria-valuemin", "0");
+  element.setAttribute("aria-valuemax", DURATION.toFixed(3));
+  const describe = () => {
+    element.setAttribute("aria-valuenow", now.toFixed(3));
+    element.setAttribute("aria-valuetext", [place(now), ...read(now).filter(Boolean)].join(", "));
+  };
+  const show = () => {
+    describe();
     const box = element.getBoundingClientRect();
-    seek((event.clientX - box.left) / box.width * DURATION);
+    show_tip(place(now), read(now), box.left + now / DURATION * box.width, box.bottom - 14);
+  };
+  describe();
+  element.addEventListener("focus", () => { if (element.matches(":focus-visible")) show(); });
+  element.addEventListener("blur", hide_tip);
+  element.addEventListener("keydown", (event) => {
+    const small = Math.max(0.04, DURATION / 100);
+    const to = {ArrowRight: now + small, ArrowLeft: now - small, Home: 0, End: DURATION}[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    seek(to);
+    show();
   });
   return element;
 }
@@ -143,7 +167,7 @@ function cut_tracks(cuts) {
   });
   const tracks = [track("", shots, "Shots")];
   if (transitions.length) tracks.push(track("thin", transitions, "Transitions"));
-  return {tracks, notes: [make("span", "", `${shots.length} shots, ${transitions.length} transitions`)]};
+  return {tracks, notes: [make("span", "", `${counted(shots.length, "shot")}, ${counted(transitions.length, "transition")}`)]};
 }
 
 function scene_tracks(result) {
@@ -153,7 +177,7 @@ function scene_tracks(result) {
     const list = shots.length > 1 ? `shots ${shots[0]} to ${shots[shots.length - 1]}` : `shot ${shots[0] || 1}`;
     return block(item, index % 2 ? "scene b" : "scene", `Scene ${index + 1}`, [span_words(item), list], String(index + 1));
   });
-  return {tracks: [track("", scenes, "Scenes")], notes: [make("span", "", `${scenes.length} scenes`)]};
+  return {tracks: [track("", scenes, "Scenes")], notes: [make("span", "", counted(scenes.length, "scene"))]};
 }
 
 function camera_tracks(camera) {
@@ -235,7 +259,7 @@ function generic_tracks(result) {
   const tracks = rows_of(items, 6).map((row) => track("", row.map((item) =>
       block(item, labels.indexOf(item.label) % 2 ? "generic b" : "generic", item.label,
             [span_words(item), score_words(item.score)], item.label)), result.analyzer));
-  return {tracks, notes: [make("span", "", `${items.length} entries`)]};
+  return {tracks, notes: [make("span", "", counted(items.length, "entry", "entries"))]};
 }
 
 function lane_of(result) {
@@ -292,6 +316,7 @@ function draw_lanes() {
     add(result.analyzer, notes, tracks);
   }
   if (!RESULTS.length) add("", [], [make("div", "lane-message", "No analyzer ran.")]);
+  if (!RESULTS.length) document.querySelector(".zoom").hidden = true;
   lanes.addEventListener("pointermove", (event) => {
     const box = axis.getBoundingClientRect();
     const at = (event.clientX - box.left) / box.width * 100;

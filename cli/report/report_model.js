@@ -57,6 +57,11 @@ function count(number) {
   return Number(number || 0).toLocaleString("en-US");
 }
 
+// `1 shot`, `2 shots`, `2 entries`.
+function counted(number, one, many) {
+  return `${count(number)} ${Number(number) === 1 ? one : many || one + "s"}`;
+}
+
 function bytes(number) {
   let value = Number(number || 0);
   for (const unit of ["B", "KiB", "MiB", "GiB"]) {
@@ -81,6 +86,9 @@ SCENES.forEach((scene, index) => scene.shots.forEach((shot) => {
   SHOTS.push(shot);
 }));
 const DURATION = Math.max(seconds(VIDEO.duration), ...SHOTS.map((shot) => shot.end), 0.001);
+
+// What the timeline covers: all of the video, or the part that was asked for.
+const COVERED = SCENES.reduce((sum, scene) => sum + scene.end - scene.start, 0) || DURATION;
 
 function typed(field) {
   const result = RESULTS.find((one) => one[field]);

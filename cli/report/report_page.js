@@ -14,18 +14,23 @@ function fact(text, className) {
 function draw_header() {
   if (VIDEO.codec) fact(VIDEO.codec);
   if (VIDEO.widthPx) fact(`${VIDEO.widthPx} × ${VIDEO.heightPx}`);
-  fact(length(DURATION));
+  if (RESULTS.length) fact(length(DURATION));
   if (VIDEO.frameRate) {
     fact(`${Math.round(VIDEO.frameRate * 100) / 100} fps${VIDEO.variableFrameRate ? ", variable" : ""}`);
   }
-  if (Number(VIDEO.frameCount)) fact(`${count(VIDEO.frameCount)} frames`);
+  if (Number(VIDEO.frameCount)) fact(counted(VIDEO.frameCount, "frame"));
+  if (DURATION - COVERED > 0.1) {
+    fact(`analysed: ${place(SCENES[0].start)} to ${place(SCENES[SCENES.length - 1].end)}`, "part");
+  }
   if (VIDEO.rotationDegrees) fact(`turned by ${VIDEO.rotationDegrees}°`);
   if (VIDEO.toneMapped) fact("tone-mapped from HDR");
   if (Number(VIDEO.decodeErrors)) fact(`${count(VIDEO.decodeErrors)} defects stepped over`, "warn");
   const failed = RESULTS.filter((one) => ((one.status || {}).code || "OK") !== "OK").length;
-  fact(failed ? `${failed} of ${RESULTS.length} analyzers failed` : `${RESULTS.length} of ${RESULTS.length} analyzers OK`,
-       failed ? "bad" : "good");
-  $("summary").append(...String(RESPONSE.summary || "").split("\n").filter(Boolean).map((line) => make("p", "", line)));
+  if (failed) fact(`${failed} of ${counted(RESULTS.length, "analyzer")} failed`, "bad");
+  else if (RESULTS.length) fact(RESULTS.length > 1 ? `all ${RESULTS.length} analyzers OK` : "1 analyzer OK", "good");
+  const told = RESULTS.filter((one) => one.headline);
+  for (const result of told) $("summary").append(make("dt", "", words(result.analyzer)), make("dd", "", result.headline));
+  if (!told.length && RESPONSE.summary) $("summary").append(make("dd", "all", RESPONSE.summary));
 }
 
 function chips(colors) {
@@ -76,7 +81,7 @@ function update_screen() {
   }
   const bars = make("div", "bars");
   bars.append(...color_bars(colors_at(now)));
-  screen.replaceChildren(bars, make("div", "none", "No pictures: the video was not a local file."));
+  screen.replaceChildren(bars, make("div", "none", "This report has no pictures of the video."));
 }
 
 function update_now() {
@@ -243,13 +248,14 @@ function set_zoom(value) {
 
 function term(list, name, value, meter) {
   const box = make("div");
-  box.append(make("dt", "", name), make("dd", "", value));
+  const description = make("dd", "", value);
+  box.append(make("dt", "", name), description);
   if (meter !== undefined) {
     const bar = make("div", "meter");
     const fill = make("i");
     fill.style.width = percent(Math.min(1, meter));
     bar.append(fill);
-    box.append(bar);
+    description.append(bar);
   }
   $(list).append(box);
 }
@@ -281,13 +287,14 @@ function draw_scenes() {
     $("scenes-section").hidden = true;
     return;
   }
+  $("scenes").classList.toggle("few", SCENES.length < 3);
   $("scenes-title").textContent = SCENES.length === 1 ? "One scene" : `${SCENES.length} scenes`;
   SCENES.forEach((scene, index) => {
     const entry = make("li");
     const pictures = make("div", "pictures");
     const frames = KEY_FRAMES.filter((one) => one.offset >= scene.start && one.offset < scene.end);
-    // Portrait pictures stand three side by side, wide ones two.
-    const most = VIDEO.heightPx > VIDEO.widthPx ? 3 : 2;
+    // Portrait pictures stand three side by side, wide ones two; twice as many where cards are wide.
+    const most = (VIDEO.heightPx > VIDEO.widthPx ? 3 : 2) * (SCENES.length < 3 ? 2 : 1);
     const chosen = frames.filter((_, i) => frames.length <= most || i % Math.ceil(frames.length / most) === 0);
     const middle = (scene.start + scene.end) / 2;
     if (chosen.length) pictures.append(...chosen.slice(0, most).map((one) => picture(one, "")));
@@ -299,7 +306,7 @@ function draw_scenes() {
     go.setAttribute("aria-label", `Go to scene ${index + 1}, ${span_words(scene)}`);
     go.addEventListener("click", () => { seek(scene.start); document.querySelector(".viewer").scrollIntoView({block: "nearest"}); });
     head.append(make("span", "", `Scene ${index + 1}`), go);
-    const facts = [length(scene.end - scene.start), scene.shots.length === 1 ? "1 shot" : `${scene.shots.length} shots`];
+    const facts = [length(scene.end - scene.start), counted(scene.shots.length, "shot")];
     const motions = CAMERA ? [...new Set((CAMERA.segments || []).filter((one) => {
       const item = span(one);
       return item.start < scene.end && item.end > scene.start;
@@ -311,6 +318,13 @@ function draw_scenes() {
     entry.append(pictures, body);
     $("scenes").append(entry);
   });
+}
+
+// What an analyzer that this page does not know found, as it stands.
+function custom_result(value) {
+  const details = make("details");
+  details.append(make("summary", "", "Whole result"), make("pre", "", JSON.stringify(value, null, 2)));
+  return details;
 }
 
 function draw_analyzers() {
@@ -337,22 +351,26 @@ function draw_analyzers() {
     const text = make("td", "wide", good ? result.headline || "" : status.message || "");
     if (good && status.message) text.append(make("small", "", status.message));
     if (status.reason) text.append(make("small", "", status.reason));
+    if (result.custom && Object.keys(result.custom).length) text.append(custom_result(result.custom));
     const retries = Number(timing.retryCount || 0);
     row.append(name, state, text, make("td", "number", count(timing.frameCount)),
                make("td", "number", count(timing.batchCount) + (retries ? ` + ${count(retries)} again` : "")),
                make("td", "number", length(seconds(timing.batchTime))),
                make("td", "number", length(seconds(timing.summarizeTime))),
                make("td", "number", length(seconds(timing.elapsed))));
+    // On a phone each row is a card, and each value stands beside its column's name.
+    [...row.cells].forEach((cell, index) => { cell.dataset.column = head.cells[index].textContent; });
     body.append(row);
   }
   $("analyzers").append(top, body);
+  if (!RESULTS.length) document.querySelector("[aria-labelledby=analyzers-title]").hidden = true;
 }
 
 function draw_run() {
   const stats = RESPONSE.stats || {};
   const elapsed = seconds(stats.elapsed);
   term("run-facts", "Time", length(elapsed));
-  if (elapsed > 0) term("run-facts", "Speed", `${(DURATION / elapsed).toFixed(1)}× real time`);
+  if (elapsed > 0 && RESULTS.length) term("run-facts", "Speed", `${(COVERED / elapsed).toFixed(1)}× real time`);
   term("run-facts", "Frames decoded", count(stats.framesDecoded));
   term("run-facts", "Frames analysed", count(stats.framesAnalyzed));
   term("run-facts", "Read", bytes(stats.sourceBytes));
@@ -391,7 +409,15 @@ $("zoom-in").addEventListener("click", () => set_zoom(zoom * 2));
 $("zoom-out").addEventListener("click", () => set_zoom(zoom / 2));
 addEventListener("resize", () => set_zoom(zoom));
 addEventListener("keydown", (event) => { if (event.key === "Escape") hide_tip(); });
-addEventListener("scroll", hide_tip, {passive: true});
+// Of any box on the page; what the keyboard is on keeps its tip, at its new place.
+addEventListener("scroll", () => {
+  const focused = document.activeElement;
+  if (focused && focused.matches(".block:focus-visible, .tall:focus-visible") && !tip.hidden) {
+    focused.dispatchEvent(new FocusEvent("focus"));
+  } else {
+    hide_tip();
+  }
+}, {passive: true, capture: true});
 $("theme").addEventListener("click", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

@@ -104,6 +104,15 @@ TEST(ChooseKeyFramesTest, ALongShotGivesSeveralInOrder) {
   EXPECT_EQ(places.back().shot_index, 1);
 }
 
+TEST(ChooseKeyFramesTest, TheOnlyFrameOfAShotIsNotMissed) {
+  // Two frames of 40 ms each, a shot each: both start where their shot does.
+  const auto places =
+      ChooseKeyFrames(Timeline(Even(2, absl::Milliseconds(40))), {.frame_interval = absl::Milliseconds(40)});
+  ASSERT_EQ(places.size(), 2u);
+  EXPECT_EQ(places[0].offset, absl::ZeroDuration());
+  EXPECT_EQ(places[1].offset, absl::Milliseconds(40));
+}
+
 TEST(ChooseKeyFramesTest, ShortClipsStaySparse) {
   EXPECT_EQ(ChooseKeyFrames(Timeline({absl::ZeroDuration(), absl::Milliseconds(40)}), {}).size(), 1u);
   EXPECT_TRUE(ChooseKeyFrames({}, {}).empty());
