@@ -116,6 +116,8 @@ class LibyuvConverter final : public FrameConverter {
  private:
   absl::Status FromPlanes(const AVFrame& frame, const Layout& layout, const Orientation& turn, Image& image);
   absl::Status ByScaler(const AVFrame& frame, const Orientation& turn, Image& image);
+  // Scales one plane of 8 bits to `scaled`, tightly packed.
+  void Shrink(const uint8_t* from, int stride, ImageSize size, ImageSize scaled, uint8_t* to);
   // Component 0 Y, 1 U, 2 V of `frame`, scaled to `scaled` and turned, as 8 bits into `to`, tightly packed.
   absl::Status MakePlane(const AVFrame& frame, const Layout& layout, int component, ImageSize scaled,
                          const Orientation& turn, uint8_t* to);
@@ -125,6 +127,7 @@ class LibyuvConverter final : public FrameConverter {
   ScalerHandle scaler_;
   // Scratch space, kept between frames.
   std::vector<uint8_t> scaled_;
+  std::vector<uint8_t> quarter_;
   std::vector<uint8_t> mirrored_;
   std::vector<uint8_t> interleaved_;
   std::vector<uint16_t> deep_;
@@ -184,6 +187,23 @@ absl::Status LibyuvConverter::FromPlanes(const AVFrame& frame, const Layout& lay
   return ConversionFailed(frame, "conversion");
 }
 
+void LibyuvConverter::Shrink(const uint8_t* from, int stride, ImageSize size, ImageSize scaled, uint8_t* to) {
+  // A quarter first where that comes out even: libyuv has a much faster way for just that, and the means of 4x4 pixels
+  // have the same means.
+  const ImageSize quarter{size.width_px / 4, size.height_px / 4};
+  if (size.width_px % 4 == 0 && size.height_px % 4 == 0 && quarter.width_px >= 2 * scaled.width_px &&
+      quarter.height_px >= 2 * scaled.height_px) {
+    quarter_.resize(static_cast<size_t>(quarter.width_px) * quarter.height_px);
+    libyuv::ScalePlane(from, stride, size.width_px, size.height_px, quarter_.data(), quarter.width_px, quarter.width_px,
+                       quarter.height_px, libyuv::kFilterBox);
+    from = quarter_.data();
+    stride = quarter.width_px;
+    size = quarter;
+  }
+  libyuv::ScalePlane(from, stride, size.width_px, size.height_px, to, scaled.width_px, scaled.width_px,
+                     scaled.height_px, libyuv::kFilterBox);
+}
+
 absl::Status LibyuvConverter::MakePlane(const AVFrame& frame, const Layout& layout, int component, ImageSize scaled,
                                         const Orientation& turn, uint8_t* to) {
   const int64_t pixels = static_cast<int64_t>(scaled.width_px) * scaled.height_px;
@@ -209,11 +229,9 @@ absl::Status LibyuvConverter::MakePlane(const AVFrame& frame, const Layout& layo
     const bool v_first = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format))->comp[2].offset == 0;
     libyuv::SplitUVPlane(frame.data[1], frame.linesize[1], v_first ? v : u, width, v_first ? u : v, width, width,
                          height);
-    libyuv::ScalePlane(component == 1 ? u : v, width, width, height, made, scaled.width_px, scaled.width_px,
-                       scaled.height_px, libyuv::kFilterBox);
+    Shrink(component == 1 ? u : v, width, {width, height}, scaled, made);
   } else if (layout.depth == 8) {
-    libyuv::ScalePlane(frame.data[component], frame.linesize[component], width, height, made, scaled.width_px,
-                       scaled.width_px, scaled.height_px, libyuv::kFilterBox);
+    Shrink(frame.data[component], frame.linesize[component], {width, height}, scaled, made);
   } else {
     deep_.resize(pixels);
     libyuv::ScalePlane_16(reinterpret_cast<const uint16_t*>(frame.data[component]), frame.linesize[component] / 2,
