@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/lightweight/cut_analysis/coarse_series.h"
 #include "services/lightweight/cut_analysis/gradual_detector.h"
 #include "services/lightweight/cut_analysis/hard_cut_detector.h"
 #include "shared/base/status.h"
@@ -36,9 +37,10 @@ absl::StatusOr<std::vector<Transition>> ClassicalDetector::Detect(std::span<cons
   const float threshold = 0.9F - 0.8F * options.sensitivity;
   std::vector<Transition> transitions;
   if (!options.hard_cuts_only) {
-    transitions = FindFades(series);
+    const CoarseSeries coarse(series);
+    transitions = FindFades(series, coarse);
     RETURN_IF_ERROR(cancel.status());
-    for (const DissolveCandidate& candidate : FindDissolveCandidates(series)) {
+    for (const DissolveCandidate& candidate : FindDissolveCandidates(series, coarse)) {
       if (candidate.transition.score > 0.5F && !OverlapsAny(candidate.transition, transitions)) {
         transitions.push_back(candidate.transition);
       }

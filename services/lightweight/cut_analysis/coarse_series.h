@@ -25,7 +25,13 @@ class CoarseSeries {
   float Share(int k, int from, int to) const;
 
  private:
-  std::vector<std::vector<float>> points_;
+  struct Point {
+    // Of luma, U and V; 0 where the vector is filled up.
+    std::vector<float> values;
+    size_t size = 0;
+  };
+
+  std::vector<Point> points_;
 };
 
 }  // namespace reelsight::cut_analysis

@@ -53,7 +53,7 @@ void PrintEvidence(const analyzer::v1::SummarizeRequest& request) {
     for (const float value : candidate.evidence.values) std::printf(" %.4f", value);
     std::printf("\n");
   }
-  for (const DissolveCandidate& candidate : FindDissolveCandidates(series)) {
+  for (const DissolveCandidate& candidate : FindDissolveCandidates(series, CoarseSeries(series))) {
     const Transition& found = candidate.transition;
     std::printf("D %ld %ld %.4f", static_cast<long>(request.results(found.first).index()),
                 static_cast<long>(request.results(found.end).index()), found.score);

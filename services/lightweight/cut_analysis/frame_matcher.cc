@@ -5,8 +5,13 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <span>
 #include <utility>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace reelsight::cut_analysis {
 namespace {
@@ -42,13 +47,14 @@ float L1(const std::array<uint8_t, kBins>& a, const std::array<uint8_t, kBins>& 
   return total == 0 ? 0.0F : static_cast<float>(sum) / static_cast<float>(total);
 }
 
-// A luma grid in integers: sums of them are exact in whatever order a vector unit takes them.
+// A luma grid in integers: sums of them are exact in whatever order a vector unit takes them. 16 bits, because units
+// multiply and add pairs of those at once.
 struct Grid {
   int width = 0;
   int height = 0;
   // What one level counts.
   int unit = 1;
-  std::vector<int32_t> cells;
+  std::vector<int16_t> cells;
 };
 
 // Half the cells each way.
@@ -59,7 +65,8 @@ Grid Halve(const FrameFeatures& features) {
     const uint8_t* const row = &features.luma[static_cast<size_t>(2 * y) * features.grid_width];
     for (int x = 0; x < out.width; ++x) {
       const uint8_t* const cell = row + 2 * x;
-      out.cells[y * out.width + x] = cell[0] + cell[1] + cell[features.grid_width] + cell[features.grid_width + 1];
+      out.cells[y * out.width + x] =
+          static_cast<int16_t>(cell[0] + cell[1] + cell[features.grid_width] + cell[features.grid_width + 1]);
     }
   }
   return out;
@@ -82,8 +89,8 @@ float CorrelationAt(const Grid& a, const Grid& b, int dx, int dy) {
   // A side is at most 255 cells, so 32 bits hold a row's squares: 127 of 1020 or 255 of 255.
   int64_t sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
   for (int y = y0; y < y1; ++y) {
-    const int32_t* const pa = &a.cells[(y + dy) * a.width + dx];
-    const int32_t* const pb = &b.cells[y * b.width];
+    const int16_t* const pa = &a.cells[(y + dy) * a.width + dx];
+    const int16_t* const pb = &b.cells[y * b.width];
     int32_t row_a = 0, row_b = 0, row_aa = 0, row_bb = 0, row_ab = 0;
     for (int x = x0; x < x1; ++x) {
       row_a += pa[x];
@@ -136,17 +143,35 @@ Shift BestShift(const FrameFeatures& a, const FrameFeatures& b) {
   return fine;
 }
 
+// Sum of the differences of two rectangles in planes of `stride`.
+int SumDifferences(const uint8_t* a, const uint8_t* b, size_t stride, int width, int height) {
+#ifdef __SSE2__
+  if (width == kBlock && height == kBlock) {
+    const auto load = [stride](const uint8_t* from) {
+      int rows[kBlock];
+      for (int row = 0; row < kBlock; ++row) std::memcpy(&rows[row], from + row * stride, kBlock);
+      return _mm_setr_epi32(rows[0], rows[1], rows[2], rows[3]);
+    };
+    const __m128i sums = _mm_sad_epu8(load(a), load(b));
+    return _mm_cvtsi128_si32(sums) + _mm_cvtsi128_si32(_mm_unpackhi_epi64(sums, sums));
+  }
+#endif
+  int sum = 0;
+  for (int row = 0; row < height; ++row) {
+    for (int column = 0; column < width; ++column) sum += std::abs(a[row * stride + column] - b[row * stride + column]);
+  }
+  return sum;
+}
+
 // Mean difference of the block of `b` at (x, y) from `a` at (x + dx, y + dy); large if that is outside. No more than
 // known to be `limit` or above once its luma is.
 float BlockDifference(const FrameFeatures& a, const FrameFeatures& b, int x, int y, int width, int height, int dx,
                       int dy, float limit) {
   if (x + dx < 0 || y + dy < 0 || x + dx + width > a.grid_width || y + dy + height > a.grid_height) return 1e9F;
-  int luma = 0, chroma = 0, chroma_count = 0;
-  for (int row = 0; row < height; ++row) {
-    const uint8_t* const pa = &a.luma[static_cast<size_t>(y + dy + row) * a.grid_width + x + dx];
-    const uint8_t* const pb = &b.luma[static_cast<size_t>(y + row) * b.grid_width + x];
-    for (int column = 0; column < width; ++column) luma += std::abs(pa[column] - pb[column]);
-  }
+  int chroma = 0, chroma_count = 0;
+  const auto luma_stride = static_cast<size_t>(a.grid_width);
+  const int luma = SumDifferences(&a.luma[(y + dy) * luma_stride + x + dx], &b.luma[y * luma_stride + x], luma_stride,
+                                  width, height);
   const float luma_mean = static_cast<float>(luma) / static_cast<float>(width * height);
   if (luma_mean >= limit) return luma_mean;
   const int stride = a.grid_width / 2;

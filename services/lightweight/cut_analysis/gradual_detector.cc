@@ -5,7 +5,6 @@
 #include <cmath>
 #include <utility>
 
-#include "services/lightweight/cut_analysis/coarse_series.h"
 #include "services/lightweight/cut_analysis/frame_matcher.h"
 
 namespace reelsight::cut_analysis {
@@ -147,15 +146,14 @@ std::vector<Window> FindWindows(std::span<const SeriesFrame> series, const Coars
       if (series[from].contrast < kBlankContrast || series[to].contrast < kBlankContrast) continue;
       const float change = coarse.Distance(from, to);
       if (change < kMinChange) continue;
+      const int step = std::max(1, length / 8);
+      const float scale = 1 / (static_cast<float>((length - 1) / step) * change * change);
       float bend = 0;
-      int samples = 0;
-      for (int k = from + std::max(1, length / 8); k < to; k += std::max(1, length / 8)) {
+      for (int k = from + step; k < to && bend < kMaxBend; k += step) {
         const float off =
             coarse.DistanceFromMix(k, from, to, static_cast<float>(k - from) / static_cast<float>(length));
-        bend += off * off;
-        ++samples;
+        bend += scale * off * off;
       }
-      bend /= static_cast<float>(samples) * change * change;
       if (bend < kMaxBend) windows.push_back({from, to, change * (1 - bend / kMaxBend)});
     }
   }
@@ -195,8 +193,7 @@ float DissolveScore(const DissolveEvidence& evidence) {
 
 }  // namespace
 
-std::vector<Transition> FindFades(std::span<const SeriesFrame> series) {
-  const CoarseSeries coarse(series);
+std::vector<Transition> FindFades(std::span<const SeriesFrame> series, const CoarseSeries& coarse) {
   std::vector<Transition> fades;
   int free_from = 0;
   for (const BlankRun& run : FindBlankRuns(series)) {
@@ -212,8 +209,7 @@ std::vector<Transition> FindFades(std::span<const SeriesFrame> series) {
   return fades;
 }
 
-std::vector<DissolveCandidate> FindDissolveCandidates(std::span<const SeriesFrame> series) {
-  const CoarseSeries coarse(series);
+std::vector<DissolveCandidate> FindDissolveCandidates(std::span<const SeriesFrame> series, const CoarseSeries& coarse) {
   std::vector<DissolveCandidate> candidates;
   std::vector<Window> seen;
   for (const Window& window : FindWindows(series, coarse)) {

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "services/lightweight/cut_analysis/coarse_series.h"
 #include "services/lightweight/cut_analysis/series.h"
 #include "services/lightweight/cut_analysis/transition_detector.h"
 
@@ -28,9 +29,9 @@ struct DissolveCandidate {
   DissolveEvidence evidence;
 };
 
-// Fades, ascending, not overlapping.
-std::vector<Transition> FindFades(std::span<const SeriesFrame> series);
+// Fades, ascending, not overlapping. `coarse` is of `series`.
+std::vector<Transition> FindFades(std::span<const SeriesFrame> series, const CoarseSeries& coarse);
 // Dissolves by falling promise; they may overlap each other, fades and cuts. transition.score above 0.5 is a dissolve.
-std::vector<DissolveCandidate> FindDissolveCandidates(std::span<const SeriesFrame> series);
+std::vector<DissolveCandidate> FindDissolveCandidates(std::span<const SeriesFrame> series, const CoarseSeries& coarse);
 
 }  // namespace reelsight::cut_analysis
