@@ -148,11 +148,6 @@ float DeltaE2000(const Lab& left, const Lab& right) {
   return static_cast<float>(std::sqrt(std::max(0.0, l * l + c * c + h * h + r_t * c * h)));
 }
 
-float SquaredDistance(const Lab& left, const Lab& right) {
-  const float l = left.lightness - right.lightness, a = left.a - right.a, b = left.b - right.b;
-  return l * l + a * a + b * b;
-}
-
 std::string ToHex(Rgb rgb) { return absl::StrFormat("#%02x%02x%02x", rgb.red, rgb.green, rgb.blue); }
 
 std::optional<float> TemperatureKelvin(const LinearRgb& mean) {

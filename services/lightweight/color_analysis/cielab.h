@@ -4,7 +4,9 @@
 // CIEDE2000. Plain functions of values; nothing here knows of pictures.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +49,16 @@ void LabFromRgbRow(const uint8_t* rgb, int count, Lab* lab);
 // Colour difference CIEDE2000 with unit weights (Sharma, Wu, Dalal 2005).
 float DeltaE2000(const Lab& left, const Lab& right);
 // Euclidean distance in CIELAB, squared (CIE76 squared).
-float SquaredDistance(const Lab& left, const Lab& right);
+inline float SquaredDistance(const Lab& left, const Lab& right) {
+  const float l = left.lightness - right.lightness, a = left.a - right.a, b = left.b - right.b;
+  return l * l + a * a + b * b;
+}
+
+// A whole number that compares like SquaredDistance, which is never negative: vector units choose by whole numbers.
+inline int32_t DistanceKey(const Lab& left, const Lab& right) {
+  return std::bit_cast<int32_t>(SquaredDistance(left, right));
+}
+inline constexpr int32_t kFarthestKey = std::numeric_limits<int32_t>::max();
 
 // `#rrggbb`, lower case.
 std::string ToHex(Rgb rgb);

@@ -2,6 +2,7 @@
 #include "services/lightweight/color_analysis/frame_colors.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -34,22 +35,38 @@ constexpr float kMeanSteps = 256;
 
 int GridIndex(float value, float size, int cells) { return std::clamp(static_cast<int>(value / size), 0, cells - 1); }
 
+// The means of the first kMaxCells cells by component, as vector units take them.
+struct KeptMeans {
+  explicit KeptMeans(const std::vector<ColorCell>& cells) {
+    for (int i = 0; i < kMaxCells; ++i) {
+      lightness[i] = cells[i].mean.lightness;
+      a[i] = cells[i].mean.a;
+      b[i] = cells[i].mean.b;
+    }
+  }
+
+  // Of equals the first.
+  size_t Nearest(const Lab& color) const {
+    std::array<int32_t, kMaxCells> keys;
+    for (int i = 0; i < kMaxCells; ++i) keys[i] = DistanceKey({lightness[i], a[i], b[i]}, color);
+    int32_t least = kFarthestKey;
+    for (const int32_t key : keys) least = std::min(least, key);
+    return std::find(keys.begin(), keys.end(), least) - keys.begin();
+  }
+
+  std::array<float, kMaxCells> lightness;
+  std::array<float, kMaxCells> a;
+  std::array<float, kMaxCells> b;
+};
+
 // Gives the cells beyond kMaxCells to their nearest ones among the kept.
 void FoldTail(std::vector<ColorCell>& cells) {
   if (cells.size() <= kMaxCells) return;
+  // Those before folding, so that the order of the tail does not matter for the choice.
+  const KeptMeans means(cells);
   std::vector<ColorCell> kept(cells.begin(), cells.begin() + kMaxCells);
   for (size_t i = kMaxCells; i < cells.size(); ++i) {
-    // Against the means before folding, so that the order of the tail does not matter for the choice.
-    size_t best = 0;
-    float best_distance = std::numeric_limits<float>::max();
-    for (size_t j = 0; j < kMaxCells; ++j) {
-      const float distance = SquaredDistance(cells[j].mean, cells[i].mean);
-      if (distance < best_distance) {
-        best = j;
-        best_distance = distance;
-      }
-    }
-    ColorCell& target = kept[best];
+    ColorCell& target = kept[means.Nearest(cells[i].mean)];
     const float share = static_cast<float>(cells[i].count) / static_cast<float>(target.count + cells[i].count);
     target.mean.lightness += share * (cells[i].mean.lightness - target.mean.lightness);
     target.mean.a += share * (cells[i].mean.a - target.mean.a);

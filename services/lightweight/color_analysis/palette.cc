@@ -2,6 +2,7 @@
 #include "services/lightweight/color_analysis/palette.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <random>
@@ -25,12 +26,48 @@ struct Clustering {
 // Uniform in [0, 1); std::uniform_real_distribution may differ between libraries.
 double NextUniform(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1.0p-53; }
 
+// The cells by component, as vector units take them.
+struct Columns {
+  explicit Columns(std::span<const ColorCell> cells) {
+    for (const ColorCell& cell : cells) {
+      lightness.push_back(cell.mean.lightness);
+      a.push_back(cell.mean.a);
+      b.push_back(cell.mean.b);
+      weight.push_back(static_cast<double>(cell.count));
+    }
+  }
+  size_t size() const { return weight.size(); }
+  Lab mean(size_t i) const { return {lightness[i], a[i], b[i]}; }
+
+  std::vector<float> lightness;
+  std::vector<float> a;
+  std::vector<float> b;
+  std::vector<double> weight;
+};
+
+// Makes `center` the owner, by the name `name`, of all cells that are nearer to it than to their owner.
+void Claim(const Columns& cells, const Lab& center, int32_t name, std::vector<int32_t>& nearest,
+           std::vector<int32_t>& owner) {
+  const size_t count = cells.size();
+  const float *const lightness = cells.lightness.data(), *const a = cells.a.data(), *const b = cells.b.data();
+  int32_t* const keys = nearest.data();
+  int32_t* const owners = owner.data();
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t key = DistanceKey({lightness[i], a[i], b[i]}, center);
+    owners[i] = key < keys[i] ? name : owners[i];
+    keys[i] = std::min(key, keys[i]);
+  }
+}
+
+// The distance that `key` stands for.
+float Distance(int32_t key) { return std::bit_cast<float>(key); }
+
 // k-means++ (Arthur, Vassilvitskii 2007). Fewer than `count` centers if there are fewer distinct cells.
-std::vector<Lab> ChooseCenters(std::span<const ColorCell> cells, int count, std::mt19937_64& random) {
+std::vector<Lab> ChooseCenters(const Columns& cells, int count, std::mt19937_64& random) {
   std::vector<Lab> centers;
-  std::vector<double> weights(cells.size());
-  for (size_t i = 0; i < cells.size(); ++i) weights[i] = static_cast<double>(cells[i].count);
-  std::vector<float> nearest(cells.size(), std::numeric_limits<float>::max());
+  std::vector<double> weights = cells.weight;
+  std::vector<int32_t> nearest(cells.size(), kFarthestKey);
+  std::vector<int32_t> owner(cells.size(), 0);
   while (static_cast<int>(centers.size()) < count) {
     double total = 0;
     for (const double weight : weights) total += weight;
@@ -43,46 +80,37 @@ std::vector<Lab> ChooseCenters(std::span<const ColorCell> cells, int count, std:
       left -= weights[i];
       if (left < 0) break;
     }
-    centers.push_back(cells[chosen].mean);
-    for (size_t i = 0; i < cells.size(); ++i) {
-      nearest[i] = std::min(nearest[i], SquaredDistance(cells[i].mean, centers.back()));
-      weights[i] = static_cast<double>(cells[i].count) * nearest[i];
-    }
+    centers.push_back(cells.mean(chosen));
+    Claim(cells, centers.back(), 0, nearest, owner);
+    for (size_t i = 0; i < cells.size(); ++i) weights[i] = cells.weight[i] * Distance(nearest[i]);
   }
   return centers;
 }
 
-Clustering Cluster(std::span<const ColorCell> cells, std::vector<Lab> centers) {
+Clustering Cluster(const Columns& cells, std::vector<Lab> centers) {
   struct Sum {
     double weight = 0, lightness = 0, a = 0, b = 0;
   };
-  std::vector<uint8_t> owner(cells.size(), 0);
+  std::vector<int32_t> owner(cells.size(), 0), last_owner;
+  std::vector<int32_t> nearest;
   Clustering result;
   std::vector<Sum> sums;
   for (int round = 0; round < kMaxRounds; ++round) {
-    bool changed = round == 0;
     sums.assign(centers.size(), Sum());
     double inertia = 0;
+    nearest.assign(cells.size(), kFarthestKey);
+    for (size_t j = 0; j < centers.size(); ++j) Claim(cells, centers[j], static_cast<int32_t>(j), nearest, owner);
     for (size_t i = 0; i < cells.size(); ++i) {
-      uint8_t best = 0;
-      float best_distance = SquaredDistance(cells[i].mean, centers[0]);
-      for (size_t j = 1; j < centers.size(); ++j) {
-        const float distance = SquaredDistance(cells[i].mean, centers[j]);
-        if (distance < best_distance) {
-          best = static_cast<uint8_t>(j);
-          best_distance = distance;
-        }
-      }
-      changed |= owner[i] != best;
-      owner[i] = best;
-      const auto weight = static_cast<double>(cells[i].count);
-      Sum& sum = sums[best];
+      const double weight = cells.weight[i];
+      Sum& sum = sums[owner[i]];
       sum.weight += weight;
-      sum.lightness += weight * cells[i].mean.lightness;
-      sum.a += weight * cells[i].mean.a;
-      sum.b += weight * cells[i].mean.b;
-      inertia += weight * best_distance;
+      sum.lightness += weight * cells.lightness[i];
+      sum.a += weight * cells.a[i];
+      sum.b += weight * cells.b[i];
+      inertia += weight * Distance(nearest[i]);
     }
+    const bool changed = owner != last_owner;
+    last_owner = owner;
     result.inertia = inertia;
     for (size_t j = 0; j < centers.size(); ++j) {
       if (sums[j].weight <= 0) continue;
@@ -133,8 +161,9 @@ std::vector<PaletteColor> FindPalette(std::span<const ColorCell> cells, const Pa
   std::mt19937_64 random(kSeed);
   Clustering best;
   const int starts = std::clamp(static_cast<int>(kCellsAndStarts / cells.size()), kLeastStarts, kMostStarts);
+  const Columns columns(cells);
   for (int start = 0; start < starts; ++start) {
-    Clustering clustering = Cluster(cells, ChooseCenters(cells, options.max_colors, random));
+    Clustering clustering = Cluster(columns, ChooseCenters(columns, options.max_colors, random));
     if (clustering.inertia < best.inertia) best = std::move(clustering);
   }
   std::vector<PaletteColor> colors = std::move(best.clusters);

@@ -53,12 +53,15 @@ Appearance DescribeAppearance(const analysis::Image& image) {
   Appearance appearance;
   std::array<float, kSide * kSide> counts{};
   const int width = image.width_px(), height = image.height_px(), stride = image.stride_bytes(1);
+  std::vector<int> parts(width);
+  for (int x = 0; x < width; ++x) parts[x] = x * kSide / width;
   for (int y = 0; y < height; ++y) {
+    const int first_part = y * kSide / height * kSide;
     const uint8_t* const luma = image.plane(0) + static_cast<int64_t>(y) * width;
     const uint8_t* const u = image.plane(1) + static_cast<int64_t>(y / 2) * stride;
     const uint8_t* const v = image.plane(2) + static_cast<int64_t>(y / 2) * stride;
     for (int x = 0; x < width; ++x) {
-      const int part = y * kSide / height * kSide + x * kSide / width;
+      const int part = first_part + parts[x];
       counts[part] += 1;
       appearance.layout[part] += luma[x];
       appearance.layout[kSide * kSide + part] += u[x / 2];
