@@ -15,21 +15,26 @@
 namespace reelsight::camera_analysis {
 namespace {
 
-// Corners: the picture is cut into cells, about this many along its longer side, and each gives its best few. So a
+// Corners: the picture is cut into cells, about this many along its longer side, and each gives its best one. So a
 // strongly textured object gets no more points than its area is due.
 constexpr int kCellsAlong = 12;
-constexpr int kCornersPerCell = 2;
 constexpr int kCornerDistancePx = 5;
 constexpr int kMarginPx = 5;
 constexpr int kHalveFromPx = 240;
-// Weakest corner taken, as a share of the strongest and absolutely (in cv::cornerMinEigenVal's units).
+// Weakest corner taken, as a share of the strongest and absolutely (in CornerStrength's units).
 constexpr float kCornerQuality = 0.002f;
 constexpr float kCornerMinimum = 2e-5f;
 
 // For a picture of 320 pixels; smaller for smaller ones.
 constexpr int kWindowPx = 13;
 constexpr int kSmallestWindowPx = 9;
-constexpr int kPyramidLevels = 3;
+// Pictures are followed from a quarter of their size on. Where few points agree on a fast motion or on none, it is
+// looked for from an eighth on; slow motion would be found less well there.
+constexpr int kPyramidLevels = 2;
+constexpr int kFastPyramidLevels = 3;
+constexpr double kFewAgree = 0.6;
+// As a share of the longer side.
+constexpr double kFastMotion = 0.03;
 constexpr int kMaxIterations = 10;
 constexpr double kIterationStopPx = 0.02;
 
@@ -198,6 +203,56 @@ Refined Refine(Similarity motion, const std::vector<Centered>& points, double fi
   return result;
 }
 
+// The smaller eigenvalue of the gradients' second moments over 3x3 pixels (Shi, Tomasi 1994), as cv::cornerMinEigenVal
+// has it but in integers up to the last step, which is several times faster. 0 in the outer two rows and columns.
+cv::Mat CornerStrength(const cv::Mat& picture) {
+  const int width = picture.cols, height = picture.rows;
+  cv::Mat strength = cv::Mat::zeros(height, width, CV_32F);
+  // Sobel's gradients are 8 times those of the picture, in levels; 9 pixels.
+  constexpr float kScale = 1.0F / (255 * 4 * 3) / (255 * 4 * 3);
+  // Products of three rows of gradients, and their sums.
+  std::array<std::array<std::vector<int32_t>, 3>, 3> products;
+  for (auto& rows : products) rows.fill(std::vector<int32_t>(width, 0));
+  std::array<std::vector<int32_t>, 3> sums;
+  sums.fill(std::vector<int32_t>(width, 0));
+  for (int y = 1; y + 1 < height; ++y) {
+    const uint8_t* const above = picture.ptr<uint8_t>(y - 1);
+    const uint8_t* const row = picture.ptr<uint8_t>(y);
+    const uint8_t* const below = picture.ptr<uint8_t>(y + 1);
+    int32_t* const xx = products[0][y % 3].data();
+    int32_t* const xy = products[1][y % 3].data();
+    int32_t* const yy = products[2][y % 3].data();
+    for (int x = 1; x < width - 1; ++x) {
+      const auto dx = static_cast<int16_t>(above[x + 1] - above[x - 1] + 2 * (row[x + 1] - row[x - 1]) + below[x + 1] -
+                                           below[x - 1]);
+      const auto dy =
+          static_cast<int16_t>(below[x - 1] - above[x - 1] + 2 * (below[x] - above[x]) + below[x + 1] - above[x + 1]);
+      xx[x] = dx * dx;
+      xy[x] = dx * dy;
+      yy[x] = dy * dy;
+    }
+    if (y < 3) continue;
+    for (int i = 0; i < 3; ++i) {
+      const int32_t* const one = products[i][0].data();
+      const int32_t* const two = products[i][1].data();
+      const int32_t* const three = products[i][2].data();
+      int32_t* const sum = sums[i].data();
+      for (int x = 0; x < width; ++x) sum[x] = one[x] + two[x] + three[x];
+    }
+    const int32_t* const sxx = sums[0].data();
+    const int32_t* const sxy = sums[1].data();
+    const int32_t* const syy = sums[2].data();
+    float* const out = strength.ptr<float>(y - 1);
+    for (int x = 2; x < width - 2; ++x) {
+      const float a = 0.5F * static_cast<float>(sxx[x - 1] + sxx[x] + sxx[x + 1]);
+      const float b = static_cast<float>(sxy[x - 1] + sxy[x] + sxy[x + 1]);
+      const float c = 0.5F * static_cast<float>(syy[x - 1] + syy[x] + syy[x + 1]);
+      out[x] = kScale * (a + c - std::sqrt((a - c) * (a - c) + b * b));
+    }
+  }
+  return strength;
+}
+
 std::vector<cv::Point2f> FindCorners(const cv::Mat& whole) {
   // A point need not be the very tip of a corner to be followed, so a large picture is searched at half its size.
   const bool halve = std::max(whole.cols, whole.rows) >= kHalveFromPx;
@@ -205,47 +260,36 @@ std::vector<cv::Point2f> FindCorners(const cv::Mat& whole) {
   if (halve) cv::resize(whole, picture, cv::Size(whole.cols / 2, whole.rows / 2), 0, 0, cv::INTER_AREA);
   const float scale = halve ? 2 : 1;
   const float shift = halve ? 0.5F : 0;
-  const float distance = kCornerDistancePx / scale;
-  cv::Mat strength;
-  cv::cornerMinEigenVal(picture, strength, 3, 3);
+  const cv::Mat strength = CornerStrength(picture);
   const int margin = halve ? (kMarginPx + 1) / 2 : kMarginPx;
   const cv::Rect inner(margin, margin, picture.cols - 2 * margin, picture.rows - 2 * margin);
   std::vector<cv::Point2f> corners;
   if (inner.width < kMinPoints || inner.height < kMinPoints) return corners;
-  double strongest = 0;
-  cv::minMaxLoc(strength(inner), nullptr, &strongest);
-  const float weakest = std::max(kCornerMinimum, kCornerQuality * static_cast<float>(strongest));
-  const int cell = std::max({kCornerDistancePx, (std::max(inner.width, inner.height) + kCellsAlong - 1) / kCellsAlong});
-  std::vector<std::pair<float, cv::Point>> candidates;
+  float strongest = 0;
+  for (int y = inner.y; y < inner.br().y; ++y) {
+    const float* const row = strength.ptr<float>(y);
+    strongest = std::max(strongest, *std::max_element(row + inner.x, row + inner.br().x));
+  }
+  const float weakest = std::max(kCornerMinimum, kCornerQuality * strongest);
+  const int cell = std::max(kCornerDistancePx, (std::max(inner.width, inner.height) + kCellsAlong - 1) / kCellsAlong);
   for (int top = inner.y; top < inner.br().y; top += cell) {
     for (int left = inner.x; left < inner.br().x; left += cell) {
-      candidates.clear();
+      float best = 0;
+      cv::Point place;
       for (int y = top; y < std::min(top + cell, inner.br().y); ++y) {
         const float* above = strength.ptr<float>(y - 1);
         const float* row = strength.ptr<float>(y);
         const float* below = strength.ptr<float>(y + 1);
         for (int x = left; x < std::min(left + cell, inner.br().x); ++x) {
           const float value = row[x];
-          if (value < weakest || value < row[x - 1] || value <= row[x + 1] || value < above[x] || value <= below[x]) {
-            continue;
-          }
-          candidates.emplace_back(value, cv::Point(x, y));
+          if (value < weakest || value <= best) continue;
+          // The edge of a cell must not cut a slope that ends in the next one.
+          if (value < row[x - 1] || value <= row[x + 1] || value < above[x] || value <= below[x]) continue;
+          best = value;
+          place = {x, y};
         }
       }
-      std::sort(candidates.begin(), candidates.end(), [](const auto& one, const auto& two) {
-        if (one.first != two.first) return one.first > two.first;
-        return one.second.y != two.second.y ? one.second.y < two.second.y : one.second.x < two.second.x;
-      });
-      const size_t first = corners.size();
-      for (const auto& [value, point] : candidates) {
-        if (corners.size() - first == kCornersPerCell) break;
-        const bool close = std::any_of(corners.begin() + static_cast<ptrdiff_t>(first), corners.end(),
-                                       [&point = point, distance](const cv::Point2f& other) {
-                                         return std::abs(other.x - static_cast<float>(point.x)) < distance &&
-                                                std::abs(other.y - static_cast<float>(point.y)) < distance;
-                                       });
-        if (!close) corners.emplace_back(static_cast<float>(point.x), static_cast<float>(point.y));
-      }
+      if (best > 0) corners.emplace_back(static_cast<float>(place.x), static_cast<float>(place.y));
     }
   }
   for (cv::Point2f& corner : corners) corner = {scale * corner.x + shift, scale * corner.y + shift};
@@ -257,7 +301,7 @@ cv::Mat Smooth(const analysis::Image& picture) {
   const cv::Mat wrapped(picture.height_px(), picture.width_px(), CV_8UC1, const_cast<uint8_t*>(picture.plane(0)),
                         static_cast<size_t>(picture.stride_bytes(0)));
   cv::Mat smooth;
-  cv::GaussianBlur(wrapped, smooth, cv::Size(3, 3), 0.8);
+  cv::GaussianBlur(wrapped, smooth, cv::Size(3, 3), 0);
   return smooth;
 }
 
@@ -269,6 +313,30 @@ void MatchExposure(const cv::Mat& earlier, cv::Mat& later) {
   if (std::abs(mean1[0] - mean2[0]) < 2 || deviation2[0] < 2) return;
   const double gain = deviation1[0] / deviation2[0];
   later.convertTo(later, CV_8U, gain, mean1[0] - gain * mean2[0]);
+}
+
+int WindowPx(const cv::Mat& picture) {
+  return std::clamp(std::max(picture.cols, picture.rows) / 20, kSmallestWindowPx, kWindowPx);
+}
+
+// The motion of `corners` between two pictures.
+GlobalMotion Follow(const cv::Mat& from, const cv::Mat& to, const std::vector<cv::Point2f>& corners, int levels) {
+  std::vector<cv::Point2f> tracked;
+  std::vector<uint8_t> found;
+  std::vector<float> errors;
+  const int window_px = WindowPx(from);
+  cv::calcOpticalFlowPyrLK(
+      from, to, corners, tracked, found, errors, cv::Size(window_px, window_px), levels,
+      cv::TermCriteria(cv::TermCriteria::COUNT + cv::TermCriteria::EPS, kMaxIterations, kIterationStopPx));
+  std::vector<TrackedPoint> points;
+  for (size_t i = 0; i < corners.size(); ++i) {
+    const bool inside = tracked[i].x >= 0 && tracked[i].y >= 0 && tracked[i].x < static_cast<float>(to.cols) &&
+                        tracked[i].y < static_cast<float>(to.rows);
+    if (found[i] == 0 || !inside) continue;
+    points.push_back({corners[i].x, corners[i].y, tracked[i].x, tracked[i].y});
+  }
+  WeighByArea(points, from.cols, from.rows);
+  return FitMotion(points, (from.cols - 1) / 2.0, (from.rows - 1) / 2.0);
 }
 
 }  // namespace
@@ -352,22 +420,15 @@ absl::StatusOr<GlobalMotion> EstimateMotion(const analysis::Image& earlier, cons
   }
   cv::Mat to = Smooth(later);
   MatchExposure(from, to);
-  std::vector<cv::Point2f> tracked;
-  std::vector<uint8_t> found;
-  std::vector<float> errors;
-  const int window_px = std::clamp(std::max(from.cols, from.rows) / 20, kSmallestWindowPx, kWindowPx);
-  cv::calcOpticalFlowPyrLK(
-      from, to, corners, tracked, found, errors, cv::Size(window_px, window_px), kPyramidLevels,
-      cv::TermCriteria(cv::TermCriteria::COUNT + cv::TermCriteria::EPS, kMaxIterations, kIterationStopPx));
-  std::vector<TrackedPoint> points;
-  for (size_t i = 0; i < corners.size(); ++i) {
-    const bool inside = tracked[i].x >= 0 && tracked[i].y >= 0 && tracked[i].x < static_cast<float>(to.cols) &&
-                        tracked[i].y < static_cast<float>(to.rows);
-    if (found[i] == 0 || !inside) continue;
-    points.push_back({corners[i].x, corners[i].y, tracked[i].x, tracked[i].y});
+  result = Follow(from, to, corners, kPyramidLevels);
+  const int longer_px = std::max(from.cols, from.rows), shorter_px = std::min(from.cols, from.rows);
+  const bool fast = std::hypot(result.shift_x_px, result.shift_y_px) > kFastMotion * longer_px;
+  if (result.inlier_share >= kFewAgree || (result.inlier_share > 0 && !fast) ||
+      shorter_px >> kFastPyramidLevels <= WindowPx(from)) {
+    return result;
   }
-  WeighByArea(points, from.cols, from.rows);
-  return FitMotion(points, (from.cols - 1) / 2.0, (from.rows - 1) / 2.0);
+  const GlobalMotion again = Follow(from, to, corners, kFastPyramidLevels);
+  return again.inlier_share > result.inlier_share ? again : result;
 }
 
 }  // namespace reelsight::camera_analysis
