@@ -38,6 +38,13 @@ bool IsRetryable(int status) {
   return status == 408 || status == 425 || status == 429 || status == 500 || (status >= 502 && status <= 504);
 }
 
+// No media file is without a byte that no text holds.
+bool IsText(std::string_view bytes) {
+  return std::none_of(bytes.begin(), bytes.end(), [](unsigned char c) {
+    return c < 0x20 && std::string_view("\t\n\f\r\x1B").find(static_cast<char>(c)) == std::string_view::npos;
+  });
+}
+
 // `location` as seen from `base`; empty if it is malformed.
 std::string ResolveUrl(const std::string& base, const std::string& location) {
   CURLU* url = curl_url();
@@ -279,7 +286,8 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
     }
     read_bytes_ += static_cast<int64_t>(bytes.size());
     progress_ = true;
-    failures_ = 0;
+    // A download that begins anew brings nothing before it is past what is there.
+    if (static_cast<int64_t>(bytes.size()) > skip_bytes_) failures_ = 0;
     if (!opened_ && skip_bytes_ == 0 && position_ == static_cast<int64_t>(sniffed_.size())) {
       sniffed_.append(bytes.substr(0, kSniffBytes - std::min(kSniffBytes, sniffed_.size())));
     }
@@ -350,15 +358,15 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
     if (head.status == 206 && head.range_start != 0) {
       return Fail(Unreachable("the server answered a range request with another part of the file"));
     }
+    html_ =
+        absl::StartsWith(head.content_type, "text/html") || absl::StartsWith(head.content_type, "application/xhtml");
     if (!head.content_encoding.empty() && head.content_encoding != "identity") {
+      if (html_) return Fail(IsWebPage());
       return Fail(InvalidArgument(Reason::kSourceNotVideo,
                                   absl::StrCat("the server sends the file compressed (Content-Encoding ",
                                                head.content_encoding, "): ", name_)));
     }
     if (total > options_.max_bytes) return Fail(TooLarge(total, ""));
-    if (absl::StartsWith(head.content_type, "text/html") || absl::StartsWith(head.content_type, "application/xhtml")) {
-      return Fail(IsWebPage());
-    }
     validated_ = true;
     etag_ = head.etag;
     last_modified_ = head.last_modified;
@@ -376,7 +384,7 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
   }
 
   void FinishOpening() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (LooksLikeWebPage(sniffed_)) return Fail(IsWebPage());
+    if (LooksLikeWebPage(sniffed_) || (html_ && IsText(sniffed_))) return Fail(IsWebPage());
     opened_ = true;
     redirects_ = 0;
     sniffed_.clear();
@@ -526,6 +534,8 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
   std::string last_modified_ ABSL_GUARDED_BY(mutex_);
   int64_t size_bytes_ ABSL_GUARDED_BY(mutex_) = -1;
   std::string sniffed_ ABSL_GUARDED_BY(mutex_);
+  // The server calls it a web page. Some say so of every file, so that its bytes decide.
+  bool html_ ABSL_GUARDED_BY(mutex_) = false;
 
   // The response under way: where its next byte lies, bytes to pass over, what it said.
   int64_t position_ ABSL_GUARDED_BY(mutex_) = 0;

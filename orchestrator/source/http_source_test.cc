@@ -245,6 +245,38 @@ TEST(HttpSourceTest, WebPagesAreToldFromVideos) {
   }
 }
 
+TEST(HttpSourceTest, TypeOfAWebPageAloneMakesNoPage) {
+  const std::string file = MakeFile(100'000);
+  HttpTestServer server([&](const Request& request) {
+    Response response = HttpTestServer::Serve(request, request.target == "/text" ? "Sign in to see this clip." : file);
+    response.headers[0] = "Content-Type: text/html";
+    if (request.target == "/packed") response.headers.push_back("Content-Encoding: gzip");
+    return response;
+  });
+  auto source = Open(server.Url("/clip.mp4"));
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_TRUE(*Read(**source, 0, file.size()) == file);
+  EXPECT_EQ(GetReason(Open(server.Url("/text")).status()), "SOURCE_IS_WEB_PAGE");
+  EXPECT_EQ(GetReason(Open(server.Url("/packed")).status()), "SOURCE_IS_WEB_PAGE");
+}
+
+TEST(HttpSourceTest, ServerThatPromisesMoreThanItHasIsGivenUp) {
+  // Without ranges each try begins at the start: the same bytes again are no progress.
+  const std::string file = MakeFile(500'000);
+  HttpTestServer server([&](const Request&) {
+    Response response;
+    response.body = file;
+    response.break_after_bytes = 400'000;
+    return response;
+  });
+  auto source = Open(server.Url("/clip.mp4"));
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_TRUE(*Read(**source, 0, 300'000) == file.substr(0, 300'000));
+  const absl::Status status = Read(**source, 0, file.size()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_LE(server.request_count(), 1 + Fast().max_retries);
+}
+
 TEST(HttpSourceTest, StatusesBecomeErrors) {
   std::atomic<int> code = 0;
   HttpTestServer server([&](const Request&) { return Response{.status = code, .body = "<html>sorry</html>"}; });

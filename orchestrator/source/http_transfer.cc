@@ -152,7 +152,6 @@ struct HttpTransfer::Impl {
       case CURLE_OK:
         return Outcome::kComplete;
       case CURLE_URL_MALFORMAT:
-      case CURLE_UNSUPPORTED_PROTOCOL:
         return Outcome::kBadUrl;
       case CURLE_COULDNT_RESOLVE_HOST:
         return Outcome::kUnknownHost;

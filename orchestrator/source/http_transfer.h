@@ -70,7 +70,7 @@ class HttpTransfer {
     kComplete,
     // By a kStop.
     kStopped,
-    // The URL is malformed, or not of HTTP.
+    // The URL is malformed.
     kBadUrl,
     kUnknownHost,
     // No address of the host may be connected to.
