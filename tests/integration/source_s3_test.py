@@ -91,7 +91,11 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
         public = self.path.startswith("/public/")
         if error and not (public and "Authorization" not in self.headers):
             return self.fail(400 if error[0] == "AuthorizationHeaderMalformed" else 403, *error)
-        _, bucket, key = urllib.parse.unquote(self.path).split("/", 2)
+        path = urllib.parse.unquote(self.path)
+        host = self.headers["Host"].split(":")[0]
+        if host.endswith(".localhost"):
+            path = "/" + host.removesuffix(".localhost") + path
+        _, bucket, key = path.split("/", 2)
         if bucket not in ("clips", "public"):
             return self.fail(404, "NoSuchBucket")
         if key == "secret.mp4":
@@ -131,8 +135,19 @@ def s3():
     server.server_close()
 
 
-def probe(server, uri, *, region=REGION, access_key=ACCESS_KEY, secret_key=SECRET_KEY, token="", seed=None):
-    config = f'sources {{ s3 {{ endpoint: "http://127.0.0.1:{server.server_port}" region: "{region}" }} }}'
+def probe(
+    server,
+    uri,
+    *,
+    host="127.0.0.1",
+    style="",
+    region=REGION,
+    access_key=ACCESS_KEY,
+    secret_key=SECRET_KEY,
+    token="",
+    seed=None,
+):
+    config = f'sources {{ s3 {{ endpoint: "http://{host}:{server.server_port}" region: "{region}" {style} }} }}'
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "AWS_SESSION_TOKEN": token}
     command = [PROBE, config, uri] + ([] if seed is None else [str(seed)])
@@ -146,6 +161,12 @@ WHOLE = f"OK {len(DATA)} {hashlib.sha256(DATA).hexdigest()}"
 @pytest.mark.parametrize("key", KEYS)
 def test_signature_holds_for_every_name(s3, key):
     assert probe(s3, f"s3://clips/{key}").startswith(WHOLE)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_bucket_in_the_host_name(s3, key):
+    assert probe(s3, f"s3://clips/{key}", host="localhost", style="path_style: false").startswith(WHOLE)
+    assert s3.requests[0]["Host"] == f"clips.localhost:{s3.server_port}"
 
 
 def test_session_token_is_sent_and_signed(s3):
