@@ -156,6 +156,29 @@ TEST(BadInputTest, IndexThatClaimsTooMuch) {
   ExpectRefused(compressed, absl::StatusCode::kFailedPrecondition, Reason::kUnsupportedCodec);
 }
 
+TEST(BadInputTest, FragmentThatClaimsTooMuch) {
+  const std::string clip = testing::ReadFile(
+      GenerateClip(Join(TestPicture(96, 64, 20), {"-c:v", "libx264", "-movflags", "+frag_keyframe+empty_moov"})));
+  // No fields for each sample, so that its count alone makes them.
+  const absl::Status status =
+      DecodeBytes(Patched(clip, "trun", 4, std::string("\x00\x00\x00\x00\x08\x00\x00\x00", 8))).status();
+  ExpectRefused(status, absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong);
+}
+
+TEST(BadInputTest, SizeThatOnlyTheFramesTellTruly) {
+  // The container says 320x240.
+  const std::string clip = testing::ReadFile(
+      GenerateClip({"-f", "lavfi", "-i", "color=size=640x480", "-frames:v", "2", "-c:v", "png"}, ".mov"));
+  const std::string bytes = Patched(
+      Patched(clip, std::string("\x02\x80\x01\xE0", 4), 0, std::string("\x01\x40\x00\xF0", 4)),
+      std::string("\x02\x80\x00\x00\x01\xE0\x00\x00", 8), 0, std::string("\x01\x40\x00\x00\x00\xF0\x00\x00", 8));
+  VideoDecoder::Options options;
+  options.limits.max_frame_pixels = 320 * 240;
+  const absl::Status status = DecodeBytes(bytes, options).status();
+  ExpectRefused(status, absl::StatusCode::kInvalidArgument, Reason::kDecodeFailed);
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("limits.max_frame_pixels"));
+}
+
 TEST(BadInputTest, PacketsThatGiveNoFrameCountToo) {
   std::string bytes = testing::ReadFile(GenerateClip(Join(TestPicture(96, 64, 50), {"-c:v", "png"}), ".mkv"));
   for (size_t at = bytes.find("\x89PNG"); at != std::string::npos; at = bytes.find("\x89PNG", at)) bytes[at] = 0;

@@ -108,6 +108,14 @@ absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSourc
   RETURN_IF_ERROR(demuxer->io_->status());
   if (found < 0) return demuxer->CannotRead(found);
   RETURN_IF_ERROR(demuxer->ChooseStream());
+  if (demuxer->stream_->codecpar->width < 1 || demuxer->stream_->codecpar->height < 1) {
+    return InvalidArgument(
+        Reason::kDecodeFailed,
+        absl::StrCat("the size of the frames of ", demuxer->io_->source().name(),
+                     " cannot be told: its video stream is damaged, cut off before its first key frame, or has more "
+                     "pixels than the limit of ",
+                     limits.max_frame_pixels, " (limits.max_frame_pixels of the server's configuration)"));
+  }
   RETURN_IF_ERROR(CheckFrameSize(demuxer->stream_->codecpar->width, demuxer->stream_->codecpar->height, limits));
   RETURN_IF_ERROR(CheckLength(*format, *demuxer->stream_, limits));
   demuxer->limits_ = limits;
@@ -150,6 +158,11 @@ absl::Status Demuxer::NotAVideo(std::string_view why) {
 }
 
 absl::Status Demuxer::CannotRead(int error) {
+  if (error == AVERROR(ENOMEM)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
+                     absl::StrCat(io_->source().name(),
+                                  " claims to hold more than there is memory for: it is damaged, or made to harm"));
+  }
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
   av_strerror(error, text, sizeof(text));
   return NotAVideo(absl::StrCat("is not a video file that can be read (", text,
