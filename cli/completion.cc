@@ -126,7 +126,9 @@ std::string Zsh(const std::vector<CommandDescription>& commands) {
     absl::StrAppend(&cases, "    ", command.name, ")\n      _arguments \\\n");
     for (const FlagDescription& flag : command.flags) {
       for (const std::string& name : flag.names) {
-        absl::StrAppend(&cases, "        '*", name, "[", ZshText(flag.help), "]");
+        // With an equals sign zsh takes both --flag value and --flag=value.
+        const bool both = flag.value != Value::kNone && name.rfind("--", 0) == 0;
+        absl::StrAppend(&cases, "        '*", name, both ? "=[" : "[", ZshText(flag.help), "]");
         if (flag.value != Value::kNone) absl::StrAppend(&cases, ":value:", ZshAction(flag));
         absl::StrAppend(&cases, "' \\\n");
       }

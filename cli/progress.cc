@@ -97,7 +97,8 @@ std::vector<std::string> ProgressView::Render(const Terminal& terminal, absl::Du
     absl::StrAppend(&head, "  ", video_.codec(), " ", video_.width_px(), "x", video_.height_px(), "  ",
                     FormatRate(std::round(video_.frame_rate() * 100) / 100), " fps");
   }
-  absl::StrAppend(&head, "  ", FormatLength(absl::Floor(elapsed, absl::Milliseconds(100))));
+  const absl::Duration shown = absl::Floor(elapsed, absl::Milliseconds(100));
+  if (shown > absl::ZeroDuration()) absl::StrAppend(&head, "  ", FormatLength(shown));
   lines.push_back(Bold(terminal, Shorten(Printable(head), terminal.width - 1, terminal.unicode)));
   if (total_bytes_ > 0 && !started_) {
     lines.push_back(Line(terminal, "upload", static_cast<double>(sent_bytes_) / static_cast<double>(total_bytes_),

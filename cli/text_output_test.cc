@@ -253,6 +253,11 @@ TEST(DocumentTest, TextprotoReadsBack) {
 
 TEST(DocumentTest, JsonStringEscapes) {
   EXPECT_EQ(JsonString("a\"b\\c\n"), "\"a\\\"b\\\\c\\n\"");
+  // Bytes that are no UTF-8: Latin-1, cut off, too long, a surrogate.
+  EXPECT_EQ(JsonString("caf\xe9.mp4"), "\"caf\xEF\xBF\xBD.mp4\"");
+  EXPECT_EQ(JsonString("\xe6\x97\xa5\xe6\x97"), "\"\xe6\x97\xa5\xEF\xBF\xBD\xEF\xBF\xBD\"");
+  EXPECT_EQ(JsonString("\xc0\xaf"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
+  EXPECT_EQ(JsonString("\xed\xa0\x80"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
   EXPECT_THAT(ErrorToJson(MakeError(absl::StatusCode::kNotFound, Reason::kSourceNotFound, "no \"x\"")),
               HasSubstr(R"({"code":"NOT_FOUND","reason":"SOURCE_NOT_FOUND","message":"no \"x\""})"));
 }
