@@ -108,7 +108,7 @@ ExitCode AnalyzeRunner::Run(const CancelToken& cancel) {
   for (size_t i = 0; i < options_.inputs.size(); ++i) {
     code = Worse(code, RunOne(i, cancel));
     if (cancel.cancelled()) return ExitCode::kInterrupted;
-    if (code == ExitCode::kUsage) return code;
+    if (code == ExitCode::kUsage || reader_gone_) return code;
   }
   if (options_.output != "-" && !collected_.empty()) {
     const absl::Status written = WriteFileAtomically(options_.output, collected_);
@@ -138,13 +138,13 @@ ExitCode AnalyzeRunner::RunOne(size_t index, const CancelToken& cancel) {
     if (several && options_.format == DocumentFormat::kJson) {
       const absl::Status emitted =
           Emit(absl::StrCat("{\"input\":", JsonString(input), ",\"error\":", ErrorToJson(response.status()), "}\n"));
-      if (!emitted.ok()) Complain("", emitted);
+      if (!emitted.ok() && !reader_gone_) Complain("", emitted);
     }
     return ExitCode::kFailed;
   }
   ExitCode code = AllOk(*response) ? ExitCode::kOk : ExitCode::kSomeAnalyzersFailed;
   if (const absl::Status emitted = Emit(Document(index, *response)); !emitted.ok()) {
-    Complain("", emitted);
+    if (!reader_gone_) Complain("", emitted);
     code = ExitCode::kFailed;
   }
   if (!options_.report.empty()) {
@@ -192,7 +192,11 @@ std::string AnalyzeRunner::Document(size_t index, const v1::AnalyzeResponse& res
 }
 
 absl::Status AnalyzeRunner::Emit(const std::string& document) {
-  if (options_.output == "-") return WriteStdout(document);
+  if (options_.output == "-") {
+    const absl::Status written = WriteStdout(document);
+    reader_gone_ = written.code() == absl::StatusCode::kAborted;
+    return written;
+  }
   collected_ += document;
   return absl::OkStatus();
 }

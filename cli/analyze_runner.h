@@ -63,6 +63,8 @@ class AnalyzeRunner {
   const Terminal out_;
   const Terminal err_;
   Backend& backend_;
+  // Nobody reads standard output any more: no reason to go on.
+  bool reader_gone_ = false;
   // Documents for a file.
   std::string collected_;
 };

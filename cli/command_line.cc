@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/analyze_options.h"
+#include "cli/output_file.h"
 #include "cli/terminal.h"
 #include "shared/process/version.h"
 #include "shared/telemetry/log.h"
@@ -113,7 +114,9 @@ int RunCommandLine(int argc, const char* const* argv) {
   for (const auto& command : commands) {
     if (!app->got_subcommand(command->name())) continue;
     try {
-      return static_cast<int>(command->Run());
+      const ExitCode code = command->Run();
+      EndIfReaderGone();
+      return static_cast<int>(code);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "reelsight: %s; this is a defect of the program\n", error.what());
       return static_cast<int>(ExitCode::kFailed);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -15,6 +16,8 @@
 
 namespace reelsight::cli {
 namespace {
+
+std::atomic<bool> reader_gone{false};
 
 absl::Status FileError(int error, const std::string& path, const char* hint) {
   const std::string message = absl::StrCat("cannot write ", path, ": ", strerror(error), hint);
@@ -112,10 +115,16 @@ absl::Status WriteStdout(const std::string& content) {
   if (std::fflush(stdout) != 0) return FileError(errno, "standard output", "");
   const int error = WriteAll(STDOUT_FILENO, content);
   if (error == EPIPE) {
-    std::signal(SIGPIPE, SIG_DFL);
-    std::raise(SIGPIPE);
+    reader_gone = true;
+    return absl::AbortedError("nobody reads standard output any more");
   }
   return error == 0 ? absl::OkStatus() : FileError(error, "standard output", "");
+}
+
+void EndIfReaderGone() {
+  if (!reader_gone) return;
+  std::signal(SIGPIPE, SIG_DFL);
+  std::raise(SIGPIPE);
 }
 
 }  // namespace reelsight::cli

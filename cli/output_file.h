@@ -22,8 +22,12 @@ absl::Status CheckWritable(const std::string& path, bool make_folders);
 // Are they the same file, also if it does not exist yet?
 bool SameFile(const std::string& a, const std::string& b);
 
-// Writes all of `content` to standard output and flushes it. If its reader has gone (`| head`), the process ends here
-// by SIGPIPE, as the shell expects of a filter.
+// Writes all of `content` to standard output and flushes it. ABORTED: its reader has gone (`| head`), which is nothing
+// to complain of; see EndIfReaderGone.
 absl::Status WriteStdout(const std::string& content);
+
+// If WriteStdout has found its reader gone, ends the process by SIGPIPE, as the shell expects of a filter. For the end
+// of main, when everything is cleaned up.
+void EndIfReaderGone();
 
 }  // namespace reelsight::cli

@@ -266,11 +266,13 @@ def test_standard_input(through, three_shots, tmp_path):
     assert "data:image/jpeg" in report.read_text(), "pictures"
 
 
-def test_a_reader_that_goes_away_is_no_error(three_shots):
+def test_a_reader_that_goes_away_is_no_error(three_shots, tmp_path):
     script = 'set -o pipefail; "$0" analyze "$1" "$1" "$1" "$1" -a cut_analysis | head -1'
     command = ["bash", "-c", script, str(servers.program("reelsight")), str(three_shots)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
     assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == [], "no temporary files left"
     # The shell's word for a program that SIGPIPE ended.
     assert done.returncode == 128 + signal.SIGPIPE
 
