@@ -45,41 +45,62 @@ absl::Status DiskError(const std::string& doing, int error) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<UploadFiles>> UploadFiles::Create(const std::string& directory) {
+  std::unique_ptr<UploadFiles> files(new UploadFiles(directory.empty()));
+  if (directory.empty()) return files;
   std::error_code error;
-  std::string path = directory;
-  if (directory.empty()) {
-    const fs::path base = fs::temp_directory_path(error);
-    if (error) return FolderError(directory, "there is no folder for temporary files; name one");
-    path = (base / "reelsight-uploads-XXXXXX").string();
-    if (mkdtemp(path.data()) == nullptr) return FolderError(path, std::strerror(errno));
-  } else {
-    fs::create_directories(path, error);
-    if (error) return FolderError(path, error.message());
-    // Other users' programs have no business with what callers send.
-    if (chmod(path.c_str(), 0700) != 0) return FolderError(path, std::strerror(errno));
-  }
+  fs::create_directories(directory, error);
+  if (error) return FolderError(directory, error.message());
+  // Other users' programs have no business with what callers send.
+  if (chmod(directory.c_str(), 0700) != 0) return FolderError(directory, std::strerror(errno));
+  MutexLock lock(files->mutex_);
+  RETURN_IF_ERROR(files->Take(directory));
+  return files;
+}
+
+UploadFiles::~UploadFiles() {
+  std::error_code ignored;
+  const std::string path = directory();
+  if (temporary_ && !path.empty()) fs::remove_all(path, ignored);
+}
+
+absl::Status UploadFiles::Take(std::string path) const {
   UniqueFd lock(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock.ok()) return FolderError(path, std::strerror(errno));
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return FolderError(path, "another server uses it; give each server a folder of its own");
   }
-  return std::unique_ptr<UploadFiles>(new UploadFiles(std::move(path), std::move(lock), directory.empty()));
+  directory_ = std::move(path);
+  lock_ = std::move(lock);
+  return absl::OkStatus();
 }
 
-UploadFiles::~UploadFiles() {
-  std::error_code ignored;
-  if (temporary_) fs::remove_all(directory_, ignored);
+absl::Status UploadFiles::MakeTemporary() const {
+  MutexLock lock(mutex_);
+  if (!directory_.empty()) return absl::OkStatus();
+  std::error_code error;
+  const fs::path base = fs::temp_directory_path(error);
+  if (error) return FolderError("", "there is no folder for temporary files; name one");
+  std::string path = (base / "reelsight-uploads-XXXXXX").string();
+  if (mkdtemp(path.data()) == nullptr) return FolderError(path, std::strerror(errno));
+  return Take(std::move(path));
+}
+
+std::string UploadFiles::directory() const {
+  MutexLock lock(mutex_);
+  return directory_;
 }
 
 std::string UploadFiles::Path(const std::string& upload_id, std::string_view suffix) const {
-  return absl::StrCat(directory_, "/", upload_id, absl::string_view(suffix.data(), suffix.size()));
+  return absl::StrCat(directory(), "/", upload_id, absl::string_view(suffix.data(), suffix.size()));
 }
 
 std::vector<UploadFiles::Record> UploadFiles::Load() const {
   std::vector<Record> records;
   std::error_code error;
   std::set<std::string> ids;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
+  const std::string path = directory();
+  if (path.empty()) return records;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
     const std::string stem = entry.path().stem().string();
     if (IsId(stem)) ids.insert(stem);
   }
@@ -104,6 +125,7 @@ std::vector<UploadFiles::Record> UploadFiles::Load() const {
 }
 
 absl::StatusOr<UniqueFd> UploadFiles::OpenData(const std::string& upload_id) const {
+  if (temporary_) RETURN_IF_ERROR(MakeTemporary());
   UniqueFd fd(open(Path(upload_id, kDataSuffix).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.ok()) return DiskError("cannot open the upload's file", errno);
   return fd;

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "orchestrator/source/unique_fd.h"
+#include "shared/base/mutex.h"
 
 namespace reelsight::orchestrator {
 
@@ -32,8 +33,8 @@ class UploadFiles {
     absl::Time write_time;
   };
 
-  // Makes and locks `directory`; empty: a fresh one, removed at the end with all in it. FAILED_PRECONDITION if it
-  // cannot be used.
+  // Makes and locks `directory`. Empty: a fresh one, made for the first upload and removed at the end with all in it.
+  // FAILED_PRECONDITION if it cannot be used.
   static absl::StatusOr<std::unique_ptr<UploadFiles>> Create(const std::string& directory);
   ~UploadFiles();
   UploadFiles(const UploadFiles&) = delete;
@@ -41,12 +42,14 @@ class UploadFiles {
 
   // Uploads that an earlier process left. Files that belong to none are deleted.
   std::vector<Record> Load() const;
-  // The file with the bytes, for reading and writing; made if it is not there.
+  // The file with the bytes, for reading and writing; made if it is not there. FAILED_PRECONDITION if a fresh folder
+  // cannot be made.
   absl::StatusOr<UniqueFd> OpenData(const std::string& upload_id) const;
   // Writes the record so that it is there whole or not at all.
   absl::Status Save(const Record& record) const;
   void Remove(const std::string& upload_id) const;
-  const std::string& directory() const { return directory_; }
+  // Empty while there is none.
+  std::string directory() const;
 
   // True for the ids that NewId makes; others never become part of a path.
   static bool IsId(std::string_view text);
@@ -54,13 +57,17 @@ class UploadFiles {
   static absl::StatusOr<std::string> NewId();
 
  private:
-  UploadFiles(std::string directory, UniqueFd lock, bool temporary)
-      : directory_(std::move(directory)), lock_(std::move(lock)), temporary_(temporary) {}
+  explicit UploadFiles(bool temporary) : temporary_(temporary) {}
+  // Locks `path`, which is there, and makes it the folder.
+  absl::Status Take(std::string path) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status MakeTemporary() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::string Path(const std::string& upload_id, std::string_view suffix) const;
 
-  const std::string directory_;
-  const UniqueFd lock_;
   const bool temporary_;
+  mutable Mutex mutex_;
+  // Set once.
+  mutable std::string directory_ ABSL_GUARDED_BY(mutex_);
+  mutable UniqueFd lock_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace reelsight::orchestrator

@@ -308,7 +308,7 @@ class DiskUploadStore final : public UploadStore {
     MutexLock lock(core_->mutex);
     return static_cast<int64_t>(core_->uploads.size());
   }
-  const std::string& directory() const override { return core_->files->directory(); }
+  std::string directory() const override { return core_->files->directory(); }
 
  private:
   absl::StatusOr<std::shared_ptr<Upload>> Begin(const OpenRequest& request) {

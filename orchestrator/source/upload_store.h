@@ -94,8 +94,8 @@ class UploadStore {
   // Bytes that count against the quota, and uploads held.
   virtual int64_t used_bytes() const = 0;
   virtual int64_t count() const = 0;
-  // Where the files are.
-  virtual const std::string& directory() const = 0;
+  // Where the files are; empty before the first upload if no folder was named.
+  virtual std::string directory() const = 0;
 };
 
 }  // namespace reelsight::orchestrator

@@ -198,10 +198,12 @@ TEST_F(UploadStoreTest, SweeperRemovesInTheBackground) {
   store_.reset();
 }
 
-TEST_F(UploadStoreTest, FolderOfOurOwnIsRemovedAtTheEnd) {
+TEST_F(UploadStoreTest, FolderOfOurOwnIsMadeForTheFirstUploadAndRemovedAtTheEnd) {
   Make();
-  const std::string directory = store_->directory();
+  // A program that takes no upload leaves nothing behind, however it ends.
+  EXPECT_EQ(store_->directory(), "");
   ASSERT_TRUE(Upload({}, "0123456789").ok());
+  const std::string directory = store_->directory();
   EXPECT_EQ(fs::status(directory).permissions(), fs::perms::owner_all);
   store_.reset();
   EXPECT_FALSE(fs::exists(directory));
