@@ -12,15 +12,13 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstDelay(50);
 constexpr std::chrono::milliseconds kLongestDelay(2000);
-// The gRPC client's reason for a message over its receiver's limit.
-constexpr char kMessageTooLarge[] = "MESSAGE_TOO_LARGE";
 
 }  // namespace
 
 std::optional<std::chrono::milliseconds> NextDelay(const absl::Status& failure, const RetryState& state,
                                                    int max_retries, std::chrono::milliseconds patience) {
   const bool full = failure.code() == absl::StatusCode::kResourceExhausted;
-  if (GetReason(failure) == kMessageTooLarge) return std::nullopt;
+  if (GetReason(failure) == ReasonName(Reason::kMessageTooLarge)) return std::nullopt;
   if (!full && failure.code() != absl::StatusCode::kUnavailable) return std::nullopt;
   if (!full && state.failures > max_retries) return std::nullopt;
   if (full && RetryState::Clock::now() - state.first_attempt > patience) return std::nullopt;

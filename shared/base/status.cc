@@ -79,6 +79,8 @@ std::string_view ReasonName(Reason reason) {
       return "RETRY_BUDGET_SPENT";
     case Reason::kQueueFull:
       return "QUEUE_FULL";
+    case Reason::kMessageTooLarge:
+      return "MESSAGE_TOO_LARGE";
     case Reason::kBadFrame:
       return "BAD_FRAME";
     case Reason::kWeightsMissing:

@@ -47,6 +47,7 @@ enum class Reason {
   kDependencyFailed,     // An analyzer it builds on failed; metadata `dependency`.
   kRetryBudgetSpent,     // Its service stayed unavailable.
   kQueueFull,            // Its service has no room.
+  kMessageTooLarge,      // A message to or from its service is over the receiver's limit.
   kBadFrame,             // A frame's data does not fit its description.
   kWeightsMissing,       // A model's weights are not installed.
   kInternal,             // A broken invariant.

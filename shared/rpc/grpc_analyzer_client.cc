@@ -79,10 +79,9 @@ class GrpcAnalyzerClient::Call {
     canceller_.reset();
     absl::Status status = FromGrpcStatus(grpc_status);
     if (IsMessageTooLarge(status)) {
-      status =
-          WithReasonName(absl::ResourceExhaustedError(absl::StrCat(
-                             std::string(status.message()), "; raise the size of messages that its receiver accepts")),
-                         "MESSAGE_TOO_LARGE");
+      status = MakeError(
+          absl::StatusCode::kResourceExhausted, Reason::kMessageTooLarge,
+          absl::StrCat(std::string(status.message()), "; raise the size of messages that its receiver accepts"));
     }
     if (!status.ok()) {
       if (const absl::Status cancelled = cancel_.status(); !cancelled.ok()) {
@@ -92,6 +91,10 @@ class GrpcAnalyzerClient::Call {
                            absl::StrCat("analyzer service ", client_.name_, " at ", client_.target_,
                                         " did not answer within ", absl::FormatDuration(timeout_)));
       } else {
+        // A call that arrives just as its server closes its port is answered so, before anybody looked at it.
+        if (status.code() == absl::StatusCode::kCancelled) {
+          status = MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining, "called off by the server");
+        }
         status = Annotate(status, absl::StrCat("analyzer service ", client_.name_, " at ", client_.target_));
       }
     }
