@@ -274,7 +274,8 @@ TEST(HttpSourceTest, ServerThatPromisesMoreThanItHasIsGivenUp) {
   EXPECT_TRUE(*Read(**source, 0, 300'000) == file.substr(0, 300'000));
   const absl::Status status = Read(**source, 0, file.size()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_LE(server.request_count(), 1 + Fast().max_retries);
+  // A connection that breaks may take its last bytes with it, so that the odd try does bring some.
+  EXPECT_LE(server.request_count(), 4 * (1 + Fast().max_retries));
 }
 
 TEST(HttpSourceTest, StatusesBecomeErrors) {
