@@ -2,6 +2,8 @@
 #include "cli/embedded_backend.h"
 
 #include <algorithm>
+#include <chrono>
+#include <string>
 #include <utility>
 
 #include "orchestrator/orchestrator_config.h"
@@ -10,6 +12,7 @@
 #include "shared/base/status.h"
 #include "shared/process/cpu_set.h"
 #include "shared/process/version.h"
+#include "shared/rpc/analyzer_service.h"
 #include "shared/rpc/grpc_analyzer_client.h"
 
 namespace reelsight::cli {
@@ -30,16 +33,36 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
   RETURN_IF_ERROR(orchestrator::CheckOrchestratorConfig(config));
   const int workers = threads > 0 ? threads : UsableProcessors();
   auto backend = std::unique_ptr<EmbeddedBackend>(new EmbeddedBackend());
+  if (metrics == nullptr) {
+    backend->own_metrics_ = std::make_unique<telemetry::Metrics>(
+        telemetry::Metrics::Options{.service = "reelsight", .version = process::Version()});
+    metrics = backend->own_metrics_.get();
+  }
+  telemetry::AnalyzerMetrics& measured = metrics->analyzers();
+  const std::string label = metrics->service();
   // The list of services. A new one is one line here.
-  ASSIGN_OR_RETURN(auto lightweight, analysis::AnalyzerHost::Create("lightweight", process::Version(),
-                                                                    lightweight::MakeLightweightAnalyzers(), workers));
+  ASSIGN_OR_RETURN(auto lightweight,
+                   analysis::AnalyzerHost::Create(
+                       "lightweight", process::Version(),
+                       rpc::MeasureAnalyzers(lightweight::MakeLightweightAnalyzers(), *metrics), workers));
   backend->hosts_.push_back(std::move(lightweight));
+  measured.workers.Set({label}, workers);
   backend->executor_ = std::make_unique<concurrency::FairExecutor>(
-      concurrency::FairExecutor::Options{.thread_count = workers, .max_queued = 4096, .name = "analyze"});
+      concurrency::FairExecutor::Options{.thread_count = workers,
+                                         .max_queued = 4096,
+                                         .name = "analyze",
+                                         .on_change = [&measured, label](int64_t queued, int64_t running) {
+                                           measured.queue_length.Set({label}, queued);
+                                           measured.workers_busy.Set({label}, running);
+                                         }});
+  const auto on_start = [&measured, label](const analysis::Batch& batch, std::chrono::steady_clock::duration waited) {
+    measured.queue_duration_seconds.Observe({label}, std::chrono::duration<double>(waited).count());
+    measured.batch_frames.Observe({label}, static_cast<double>(batch.frames.size()));
+  };
   std::vector<orchestrator::NamedClient> clients;
   for (const auto& host : backend->hosts_) {
     clients.push_back({.name = host->service(),
-                       .client = std::make_shared<analysis::LocalAnalyzerClient>(*host, *backend->executor_),
+                       .client = std::make_shared<analysis::LocalAnalyzerClient>(*host, *backend->executor_, on_start),
                        .max_in_flight_batches = std::max(4, 2 * workers)});
   }
   for (const config::v1::AnalyzerEndpoint& endpoint : config.endpoints()) {

@@ -11,14 +11,15 @@
 #include "reelsight/config/v1/config.pb.h"
 #include "shared/analysis/analyzer_host.h"
 #include "shared/concurrency/fair_executor.h"
+#include "shared/telemetry/metrics.h"
 
 namespace reelsight::cli {
 
 class EmbeddedBackend final : public Backend {
  public:
   // Starts with `config`, whose absent fields get their defaults; its endpoints, if any, join the embedded analyzers.
-  // `threads`: workers for the analyzers; 0: one for each processor the process may use. `metrics` may be null, else it
-  // must outlive the backend. INVALID_ARGUMENT if the configuration is not usable.
+  // `threads`: workers for the analyzers; 0: one for each processor the process may use. `metrics` may be null (nobody
+  // asks), else it must outlive the backend. INVALID_ARGUMENT if the configuration is not usable.
   static absl::StatusOr<std::unique_ptr<EmbeddedBackend>> Create(config::v1::OrchestratorConfig config, int threads,
                                                                  telemetry::Metrics* metrics = nullptr);
   // A configuration for a person at a terminal: any file, any address, one video at a time.
@@ -34,6 +35,7 @@ class EmbeddedBackend final : public Backend {
   EmbeddedBackend() = default;
 
   // In the order in which they need each other; destroyed from the last.
+  std::unique_ptr<telemetry::Metrics> own_metrics_;
   std::vector<std::unique_ptr<analysis::AnalyzerHost>> hosts_;
   std::unique_ptr<concurrency::FairExecutor> executor_;
   std::unique_ptr<orchestrator::Orchestrator> orchestrator_;

@@ -91,6 +91,7 @@ class ServeCommand final : public Command {
     telemetry::Metrics metrics({.service = "reelsight",
                                 .version = process::Version(),
                                 .methods = {"Analyze", "AnalyzeStream", "UploadVideo", "ListAnalyzers"},
+                                .analyzers = true,
                                 .orchestrator = true});
     ASSIGN_OR_RETURN(const auto backend, EmbeddedBackend::Create(config, threads_, &metrics));
     rpc::CallGate gate(config.server().max_concurrent_calls());
@@ -98,7 +99,8 @@ class ServeCommand final : public Command {
     orchestrator::VideoAnalysisServiceImpl service(backend->orchestrator(), {gate, &metrics}, disk);
     rpc::ServerParts parts;
     parts.name = "reelsight";
-    parts.services = {{&service, v1::VideoAnalysisService::service_full_name(), nullptr}};
+    parts.services = {
+        {&service, v1::VideoAnalysisService::service_full_name(), [&] { return backend->orchestrator().Health(); }}};
     parts.metrics = &metrics;
     parts.on_refuse = [&] { backend->orchestrator().BeginDrain(); };
     return rpc::RunServer(config.server(), gate, parts);

@@ -10,11 +10,14 @@ void LocalAnalyzerClient::Describe(const CancelToken&, DescribeCallback done) { 
 void LocalAnalyzerClient::AnalyzeFrames(std::shared_ptr<const Batch> batch, const CancelToken& cancel,
                                         BatchCallback done) {
   const std::string client = batch->request_id;
-  const absl::Status queued = executor_.Submit(client, [this, batch = std::move(batch), cancel, done]() mutable {
-    absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response = host_.AnalyzeFrames(*batch, cancel);
-    batch.reset();  // Frees the frames before the caller, woken by `done`, asks for more.
-    done(std::move(response));
-  });
+  const auto arrival = std::chrono::steady_clock::now();
+  const absl::Status queued =
+      executor_.Submit(client, [this, batch = std::move(batch), cancel, done, arrival]() mutable {
+        if (on_start_ != nullptr) on_start_(*batch, std::chrono::steady_clock::now() - arrival);
+        absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response = host_.AnalyzeFrames(*batch, cancel);
+        batch.reset();  // Frees the frames before the caller, woken by `done`, asks for more.
+        done(std::move(response));
+      });
   if (!queued.ok()) done(queued);
 }
 
