@@ -25,8 +25,10 @@ namespace {
 // Each decoder thread holds a frame; more than this no clip can use.
 constexpr int kMaxThreads = 16;
 
+// By itself, one more than there are processors, as FFmpeg counts: frame threads wait for each other now and then.
 int ThreadCount(int wanted) {
-  if (wanted <= 0) wanted = static_cast<int>(std::thread::hardware_concurrency());
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  if (wanted <= 0) wanted = processors > 1 ? processors + 1 : 1;
   return std::clamp(wanted, 1, kMaxThreads);
 }
 
