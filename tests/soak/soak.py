@@ -2,8 +2,8 @@
 """Many different short clips through one server process, whose resident memory must not grow.
 
 Clips differ in codec, size, length, frame rate and content, come as file, content and upload, and one in ten is broken.
-The first ones are the largest, so that buffers reach their final size early. Two requests run at a time; memory is read
-when both are done. The same seed gives the same clips.
+Before the count begins, each codec is met at the largest size and by each kind of source, so that buffers have reached
+their final size. Two requests run at a time; memory is read when both are done. The same seed gives the same clips.
 """
 
 import argparse
@@ -33,14 +33,16 @@ CODECS = {
 LONG_BOUND, SHORT_BOUND = 0.02, 0.05
 SHORT_CLIPS = 100
 CHUNK_BYTES = 1 << 20
+SOURCES = ["uri", "content", "upload"]
+BROKEN_EVERY = 10
 
 
-def make_clip(folder, number, dice, largest=False):
-    """Writes one clip; returns its path and a description of it."""
-    codec = dice.choice(list(CODECS))
+def make_clip(folder, number, dice, largest_of=None):
+    """Writes one clip, the largest of one codec if that is named; returns its path and a description of it."""
+    codec = largest_of or dice.choice(list(CODECS))
     suffix, flags = CODECS[codec]
-    width, height = (720, 1280) if largest else (2 * dice.randrange(32, 361), 2 * dice.randrange(32, 361))
-    seconds = 4.0 if largest else round(dice.uniform(0.2, 4.0), 2)
+    width, height = (720, 1280) if largest_of else (2 * dice.randrange(32, 361), 2 * dice.randrange(32, 361))
+    seconds = 4.0 if largest_of else round(dice.uniform(0.2, 4.0), 2)
     rate = dice.choice([12, 24, 25, 30, 60])
     kind = dice.choice(["testsrc2", "mandelbrot", "life", "real"])
     path = folder / f"{number}{suffix}"
@@ -78,9 +80,8 @@ def upload_messages(data):
         yield pb.UploadVideoRequest(chunk=chunk)
 
 
-def start_request(stub, path, dice):
+def start_request(stub, path, source):
     """Begins to analyse a clip by one of the three kinds of source."""
-    source = dice.choice(["uri", "content", "upload"])
     request = pb.AnalyzeRequest()
     if source == "uri":
         request.uri = str(path)
@@ -91,34 +92,50 @@ def start_request(stub, path, dice):
     return stub.Analyze.future(request, timeout=120)
 
 
-def soak(stub, pid, folder, clip_count, seed):
+def run_pair(stub, clips_of_pair):
+    """Analyses clips at the same time and deletes them; returns how many broken ones were refused."""
+    calls = [start_request(stub, path, source) for path, _, source, _ in clips_of_pair]
+    refused = 0
+    for call, (path, text, source, broken) in zip(calls, clips_of_pair, strict=True):
+        try:
+            failed = [result.analyzer for result in call.result().results if result.status.code != 0]
+            if failed and not broken:
+                raise RuntimeError(f"clip {path.name} ({text}, {source}): {failed} failed: {call.result().results}")
+        except grpc.RpcError as error:
+            if not broken:
+                raise RuntimeError(f"clip {path.name} ({text}, {source}): {error.details()}") from error
+            refused += 1
+        path.unlink()
+    return refused
+
+
+def warm_up(stub, folder, dice):
+    """The largest clip of each codec, each as two kinds of source at once."""
+    for i, codec in enumerate(CODECS):
+        pair = [
+            (*make_clip(folder, f"warm_up_{i}_{j}", dice, largest_of=codec), SOURCES[(i + j) % len(SOURCES)], False)
+            for j in range(2)
+        ]
+        run_pair(stub, pair)
+
+
+def soak(stub, pid, folder, clip_count, dice):
     """Returns the memory after each pair of clips. Raises if a sound clip fails."""
-    dice = random.Random(seed)
     samples = []
     refused = 0
     for number in range(0, clip_count, 2):
         pair = []
         for i in (number, number + 1):
-            path, text = make_clip(folder, i, dice, largest=i < 2)
-            broken = i >= 2 and dice.random() < 0.1
+            path, text = make_clip(folder, i, dice)
+            broken = i % BROKEN_EVERY == BROKEN_EVERY - 1
             if broken:
                 damage(path, dice)
-            pair.append((path, text, broken))
-        calls = [start_request(stub, path, dice) for path, _, _ in pair]
-        for call, (path, text, broken) in zip(calls, pair, strict=True):
-            try:
-                failed = [result.analyzer for result in call.result().results if result.status.code != 0]
-                if failed and not broken:
-                    raise RuntimeError(f"clip {path.name} ({text}): {failed} failed: {call.result().results}")
-            except grpc.RpcError as error:
-                if not broken:
-                    raise RuntimeError(f"clip {path.name} ({text}): {error.details()}") from error
-                refused += 1
-            path.unlink()
+            pair.append((path, text, dice.choice(SOURCES), broken))
+        refused += run_pair(stub, pair)
         samples.append(memory.resident_bytes(pid))
         if number % 20 == 18:
             print(f"  {number + 2} clips: {samples[-1] / 1e6:.1f} MB", flush=True)
-    print(f"  {refused} broken clips were refused")
+    print(f"  {clip_count // BROKEN_EVERY} clips were broken; {refused} of them were refused")
     return samples
 
 
@@ -135,7 +152,9 @@ def main():
         # Answers are not kept, so that what stays in memory is what should not.
         process = servers.start_embedded(folder)
         try:
-            samples = soak(servers.connect(process.address), process.pid, folder, arguments.clips, arguments.seed)
+            stub, dice = servers.connect(process.address), random.Random(arguments.seed)
+            warm_up(stub, folder, dice)
+            samples = soak(stub, process.pid, folder, arguments.clips, dice)
         finally:
             process.stop()
     growth = memory.growth(samples)
