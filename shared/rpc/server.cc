@@ -2,6 +2,7 @@
 #include "shared/rpc/server.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -161,7 +162,7 @@ absl::Status Server::Drain(const std::function<void()>& on_refuse) {
   // Closes the port and tells clients to take their next calls elsewhere, while calls under way go on. Refusing them
   // here for so long would cost clients their retries.
   const Clock::duration longest = ToClock(config_.drain_seconds()) + kCancelGrace + kShutdownGrace;
-  std::thread closing([&] {
+  const std::future<void> closed = std::async(std::launch::async, [&] {
     server_->Shutdown(std::chrono::system_clock::now() +
                       std::chrono::duration_cast<std::chrono::system_clock::duration>(longest));
   });
@@ -173,9 +174,11 @@ absl::Status Server::Drain(const std::function<void()>& on_refuse) {
     gate_.CancelAll(status);
     gate_.WaitEmpty(Clock::now() + kCancelGrace);
   }
-  // Who is left watches health or reads reflection.
-  grpc_server_cancel_all_calls(server_->c_server());
-  closing.join();
+  // Who is left then watches health or reads reflection.
+  if (closed.wait_for(kShutdownGrace) != std::future_status::ready) {
+    grpc_server_cancel_all_calls(server_->c_server());
+    closed.wait();
+  }
   return status;
 }
 
