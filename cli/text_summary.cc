@@ -60,7 +60,7 @@ std::string VideoLine(const v1::VideoInfo& video, const Terminal& terminal) {
   if (!video.pixel_format().empty()) facts.push_back(video.pixel_format());
   if (video.rotation_degrees() != 0) facts.push_back(absl::StrCat("turned by ", video.rotation_degrees(), " degrees"));
   if (video.tone_mapped()) facts.push_back("tone-mapped from HDR");
-  if (video.decode_errors() > 0) facts.push_back(absl::StrCat(video.decode_errors(), " defects stepped over"));
+  if (video.decode_errors() > 0) facts.push_back(absl::StrCat(video.decode_errors(), " defects"));
   return absl::StrJoin(facts, terminal.unicode ? " · " : ", ");
 }
 

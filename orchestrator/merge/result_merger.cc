@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "shared/analysis/analyzer.h"
@@ -13,6 +14,9 @@
 
 namespace reelsight::orchestrator {
 namespace {
+
+// Lengths that differ by less are the same.
+constexpr absl::Duration kSameLength = absl::Milliseconds(50);
 
 // `type.googleapis.com/package.Name` -> `package.Name`.
 std::string TypeName(const google::protobuf::Any& any) {
@@ -78,9 +82,17 @@ v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutc
 
 std::string MakeSummary(const v1::AnalyzeResponse& response) {
   const v1::VideoInfo& video = response.video();
-  std::string summary = absl::StrFormat("%.1f s of %dx%d %s at %.4g frames a second.",
-                                        absl::ToDoubleSeconds(analysis::FromProto(video.duration())), video.width_px(),
-                                        video.height_px(), video.codec(), video.frame_rate());
+  const absl::Duration whole = analysis::FromProto(video.duration());
+  absl::Duration analyzed;
+  for (const v1::Timeline::Scene& scene : response.timeline().scenes()) {
+    analyzed += analysis::FromProto(scene.end_offset()) - analysis::FromProto(scene.start_offset());
+  }
+  std::string summary;
+  if (analyzed > absl::ZeroDuration() && analyzed < whole - kSameLength) {
+    summary = absl::StrFormat("%.1f s analysed of ", absl::ToDoubleSeconds(analyzed));
+  }
+  absl::StrAppendFormat(&summary, "%.1f s of %dx%d %s at %.4g frames a second.", absl::ToDoubleSeconds(whole),
+                        video.width_px(), video.height_px(), video.codec(), video.frame_rate());
   for (const v1::AnalyzerResult& result : response.results()) {
     if (result.status().code() == v1::AnalyzerStatus::OK) {
       if (!result.headline().empty()) absl::StrAppend(&summary, "\n", result.analyzer(), ": ", result.headline());

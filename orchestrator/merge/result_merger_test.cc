@@ -52,6 +52,18 @@ TEST(ResultMergerTest, FailureHasReasonAndNoResult) {
   EXPECT_THAT(MakeSummary(response), ::testing::HasSubstr("x: UNAVAILABLE, peer gone"));
 }
 
+TEST(ResultMergerTest, TheSummaryTellsThePartAnalysed) {
+  v1::AnalyzeResponse response;
+  response.mutable_video()->mutable_duration()->set_seconds(10);
+  v1::Timeline::Scene& scene = *response.mutable_timeline()->add_scenes();
+  scene.mutable_start_offset()->set_seconds(2);
+  scene.mutable_end_offset()->set_seconds(5);
+  EXPECT_THAT(MakeSummary(response), ::testing::StartsWith("3.0 s analysed of 10.0 s of "));
+  scene.mutable_start_offset()->set_seconds(0);
+  scene.mutable_end_offset()->set_seconds(10);
+  EXPECT_THAT(MakeSummary(response), ::testing::StartsWith("10.0 s of "));
+}
+
 TEST(ResultMergerTest, AMessageThatIsNotUtf8DoesNotSpoilTheAnswer) {
   const v1::AnalyzerStatus status = ToAnalyzerStatus(absl::InternalError("library says \xFF"));
   EXPECT_EQ(status.message(), "library says ?");

@@ -57,13 +57,18 @@ std::string HostOf(std::string_view url) {
 }  // namespace
 
 S3Location::Credentials S3Location::Credentials::FromEnvironment() {
-  return {Environment("AWS_ACCESS_KEY_ID"), Environment("AWS_SECRET_ACCESS_KEY"), Environment("AWS_SESSION_TOKEN")};
+  std::string region = Environment("AWS_REGION");
+  if (region.empty()) region = Environment("AWS_DEFAULT_REGION");
+  return {Environment("AWS_ACCESS_KEY_ID"), Environment("AWS_SECRET_ACCESS_KEY"), Environment("AWS_SESSION_TOKEN"),
+          std::move(region)};
 }
 
 absl::StatusOr<S3Location> S3Location::Create(const config::v1::S3Config& config, Credentials credentials) {
   S3Location location;
+  location.region_ = !config.region().empty()      ? config.region()
+                     : !credentials.region.empty() ? credentials.region
+                                                   : "us-east-1";
   location.credentials_ = std::move(credentials);
-  location.region_ = config.region().empty() ? "us-east-1" : config.region();
   if (!std::all_of(location.region_.begin(), location.region_.end(),
                    [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-'; })) {
     return InvalidField("sources.s3.region", "must be a region's name, for instance eu-central-1");

@@ -21,8 +21,10 @@ class S3Location {
     std::string secret_key;
     // Of temporary credentials.
     std::string session_token;
+    // Counts where the configuration names no region.
+    std::string region;
 
-    // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+    // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, and AWS_REGION or else AWS_DEFAULT_REGION.
     static Credentials FromEnvironment();
   };
 

@@ -24,6 +24,9 @@ std::string ErrorXml(const std::string& code, const std::string& more = "") {
 
 TEST(S3LocationTest, UrlsAreBuilt) {
   EXPECT_EQ(Make("").Url("clips", "a/b.mp4"), "https://clips.s3.us-east-1.amazonaws.com/a/b.mp4");
+  EXPECT_EQ(Make("", "", {.region = "eu-west-1"}).Url("clips", "k"), "https://clips.s3.eu-west-1.amazonaws.com/k");
+  EXPECT_EQ(Make("", "eu-central-1", {.region = "eu-west-1"}).Url("clips", "k"),
+            "https://clips.s3.eu-central-1.amazonaws.com/k");
   EXPECT_EQ(Make("", "cn-north-1").Url("clips", "k"), "https://clips.s3.cn-north-1.amazonaws.com.cn/k");
   // The certificate does not hold for more labels.
   EXPECT_EQ(Make("").Url("my.clips", "k"), "https://s3.us-east-1.amazonaws.com/my.clips/k");
@@ -50,11 +53,11 @@ TEST(S3LocationTest, ConfigurationIsChecked) {
 
 TEST(S3LocationTest, OnlyAConfiguredEndpointMayBePrivate) {
   HttpSource::Options amazon, own;
-  Make("", "", {"id", "key", ""}).Configure("clips", amazon);
+  Make("", "", {"id", "key", "", ""}).Configure("clips", amazon);
   EXPECT_FALSE(amazon.transfer.allow_private_addresses);
   EXPECT_EQ(amazon.aws_sigv4, "aws:amz:us-east-1:s3");
   EXPECT_EQ(std::count_if(amazon.headers.begin(), amazon.headers.end(), [](const auto& h) { return h[0] == 'H'; }), 0);
-  Make("http://minio:9000", "eu-west-1", {"id", "key", "token"}).Configure("clips", own);
+  Make("http://minio:9000", "eu-west-1", {"id", "key", "token", ""}).Configure("clips", own);
   EXPECT_TRUE(own.transfer.allow_private_addresses);
   EXPECT_EQ(own.max_redirects, 0);
   EXPECT_EQ(std::count(own.headers.begin(), own.headers.end(), "Host: minio:9000"), 1);
@@ -65,7 +68,7 @@ TEST(S3LocationTest, OnlyAConfiguredEndpointMayBePrivate) {
 }
 
 TEST(S3LocationTest, ErrorsAreExplained) {
-  const S3Location location = Make("", "", {"id", "key", ""});
+  const S3Location location = Make("", "", {"id", "key", "", ""});
   EXPECT_EQ(location.Explain(404, ErrorXml("NoSuchKey"), "clips").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(location.Explain(404, ErrorXml("NoSuchBucket"), "clips").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(location.Explain(403, ErrorXml("AccessDenied"), "clips").code(), absl::StatusCode::kPermissionDenied);

@@ -13,6 +13,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "grpcpp/support/config.h"
 #include "shared/base/status.h"
 
@@ -35,7 +36,7 @@ absl::Status CheckAddress(const std::string& field, const std::string& address) 
 absl::Status CheckRange(const char* field, double value, double min, double max) {
   // Written so that NaN fails too.
   if (value >= min && value <= max) return absl::OkStatus();
-  return InvalidField(field, absl::StrCat(value, " is outside ", min, " to ", max));
+  return InvalidField(field, absl::StrFormat("%.15g is outside %.15g to %.15g", value, min, max));
 }
 
 absl::StatusOr<std::string> ReadPem(const char* field, const std::string& path, const char* kind) {
