@@ -73,13 +73,21 @@ std::vector<std::string> ReportPaths(const std::string& report, const std::vecto
   return paths;
 }
 
+// Where an input lies on this machine's disk, or empty. Standard input may be a file too.
+std::string LocalPath(const std::string& input) {
+  constexpr std::string_view kScheme = "file://";
+  if (input == "-") return "/proc/self/fd/0";
+  if (std::string_view(input).substr(0, kScheme.size()) == kScheme) return input.substr(kScheme.size());
+  return IsUri(input) ? "" : input;
+}
+
 absl::Status CheckPlaces(const std::vector<std::string>& inputs, const std::string& output, const std::string& report) {
   const auto check = [&](const char* flag, const std::string& path, bool make_folders) {
     if (const absl::Status status = CheckWritable(path, make_folders); !status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(flag, ": ", status.message()));
     }
     for (const std::string& input : inputs) {
-      if (!IsUri(input) && input != "-" && SameFile(input, path)) {
+      if (SameFile(LocalPath(input), path)) {
         return absl::InvalidArgumentError(absl::StrCat(flag, ": ", path, " is an input and would be overwritten"));
       }
     }

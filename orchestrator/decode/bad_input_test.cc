@@ -152,6 +152,19 @@ TEST(BadInputTest, IndexThatClaimsTooMuch) {
   EXPECT_THAT(std::string(samples.message()), ::testing::HasSubstr("limits.max_frames"));
   const absl::Status edits = DecodeBytes(Patched(clip, "elst", 8, std::string("\x00\x10\x00\x00", 4))).status();
   ExpectRefused(edits, absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong);
+  // Boxes in boxes must not use up the stack.
+  std::string nested;
+  for (int depth = 20'000; depth > 0; --depth) {
+    const uint32_t size = 8 * static_cast<uint32_t>(depth);
+    const std::string type = depth == 20'000 ? "moov" : depth == 19'999 ? "trak" : "mdia";
+    for (const int shift : {24, 16, 8, 0}) nested += static_cast<char>(size >> shift);
+    nested += type;
+  }
+  const std::string start(
+      "\x00\x00\x00\x10"
+      "ftypisom\x00\x00\x00\x00",
+      16);
+  EXPECT_EQ(GetReason(DecodeBytes(start + nested).status()), "UNSUPPORTED_CODEC");
   const absl::Status compressed = DecodeBytes(Patched(clip, "mvhd", 0, "cmov")).status();
   ExpectRefused(compressed, absl::StatusCode::kFailedPrecondition, Reason::kUnsupportedCodec);
 }

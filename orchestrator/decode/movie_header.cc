@@ -22,6 +22,10 @@ constexpr int kMaxTopBoxes = 256;
 constexpr int kMaxBoxes = 20'000;
 // Entries of FFmpeg's table for each frame allowed: room for several tracks' worth of audio and for edit lists.
 constexpr int64_t kEntriesPerFrame = 16;
+// Of boxes in boxes; a track's own are four deep.
+constexpr int kMaxDepth = 8;
+// Samples of PCM that share one entry of the table.
+constexpr int64_t kTicksPerEntry = 1024;
 
 struct Box {
   std::array<char, 4> type;
@@ -51,18 +55,24 @@ class Walker {
     for (int i = 0; i < kMaxTopBoxes; ++i) {
       ASSIGN_OR_RETURN(const std::optional<Box> box, ReadBox(offset, INT64_MAX));
       if (!box.has_value()) return absl::OkStatus();
-      if (box->Is("moov")) return Walk(*box, nullptr);
+      if (box->Is("moov")) return Walk(*box, nullptr, 0);
       offset = box->end;
     }
-    return absl::OkStatus();
+    return TooDeepOrMany();
   }
 
  private:
+  absl::Status TooDeepOrMany() const {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kUnsupportedCodec,
+                     absl::StrCat(source_.name(), " has more boxes, or deeper ones, than any real MP4; write it anew"));
+  }
+
   // Nothing at the end, or where there is no box.
   absl::StatusOr<std::optional<Box>> ReadBox(int64_t offset, int64_t end) {
     std::array<uint8_t, 16> header;
     ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, offset, header, cancel_));
-    if (read < 8 || ++boxes_ > kMaxBoxes) return std::nullopt;
+    if (read < 8) return std::nullopt;
+    if (++boxes_ > kMaxBoxes) return TooDeepOrMany();
     Box box;
     std::copy_n(header.begin() + 4, 4, box.type.begin());
     if (!std::all_of(box.type.begin(), box.type.end(), [](unsigned char c) { return absl::ascii_isprint(c); })) {
@@ -91,28 +101,29 @@ class Walker {
     return numbers;
   }
 
-  absl::Status Walk(const Box& parent, Track* track) {
+  absl::Status Walk(const Box& parent, Track* track, int depth) {
+    if (depth > kMaxDepth) return TooDeepOrMany();
     int64_t offset = parent.body;
     while (offset < parent.end) {
       ASSIGN_OR_RETURN(const std::optional<Box> box, ReadBox(offset, parent.end));
       if (!box.has_value()) return absl::OkStatus();
       if (box->Is("trak") && track == nullptr) {
         Track found;
-        RETURN_IF_ERROR(Walk(*box, &found));
+        RETURN_IF_ERROR(Walk(*box, &found, depth + 1));
         RETURN_IF_ERROR(Check(found));
       } else if (box->Is("cmov")) {
         return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kUnsupportedCodec,
                          absl::StrCat(source_.name(), " has a compressed index (cmov); write it anew as a plain MP4"));
       } else if (track != nullptr) {
-        RETURN_IF_ERROR(ReadTrackBox(*box, *track));
+        RETURN_IF_ERROR(ReadTrackBox(*box, *track, depth));
       }
       offset = box->end;
     }
     return absl::OkStatus();
   }
 
-  absl::Status ReadTrackBox(const Box& box, Track& track) {
-    if (box.Is("mdia") || box.Is("minf") || box.Is("stbl") || box.Is("edts")) return Walk(box, &track);
+  absl::Status ReadTrackBox(const Box& box, Track& track, int depth) {
+    if (box.Is("mdia") || box.Is("minf") || box.Is("stbl") || box.Is("edts")) return Walk(box, &track, depth + 1);
     // ISO/IEC 14496-12: each begins with a version and flags.
     if (box.Is("stsz") || box.Is("stz2")) {
       ASSIGN_OR_RETURN(const auto numbers, Numbers(box, 4));
@@ -131,17 +142,18 @@ class Walker {
     return absl::OkStatus();
   }
 
-  absl::Status Check(const Track& track) const {
+  absl::Status Check(const Track& track) {
     if (track.video && track.samples > limits_.max_frames) {
       return MakeError(
           absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
           absl::StrCat("the video has ", track.samples, " frames, more than ", limits_.max_frames, kLengthRemedy));
     }
-    if (track.audio && track.ticks) return absl::OkStatus();
-    if (track.samples > kEntriesPerFrame * limits_.max_frames / track.edits) {
+    entries_ += track.audio && track.ticks ? track.samples / kTicksPerEntry : track.samples;
+    // All tracks together: FFmpeg makes a table for each.
+    if (entries_ > kEntriesPerFrame * limits_.max_frames / track.edits) {
       return MakeError(
           absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
-          absl::StrCat("a track has ", track.samples, " samples, shown by ", track.edits,
+          absl::StrCat("the tracks up to here have ", entries_, " samples, shown by ", track.edits,
                        " edits; that is too much for a video of ", limits_.max_frames, " frames", kLengthRemedy));
     }
     return absl::OkStatus();
@@ -151,6 +163,7 @@ class Walker {
   const VideoDecoder::Limits& limits_;
   const CancelToken& cancel_;
   int boxes_ = 0;
+  int64_t entries_ = 0;
 };
 
 }  // namespace
