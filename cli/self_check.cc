@@ -86,7 +86,6 @@ Finding RunClip(EmbeddedBackend& backend, const CancelToken& cancel) {
 std::vector<Finding> CheckAnalysis(const CancelToken& cancel) {
   const auto backend = EmbeddedBackend::Create(EmbeddedBackend::PersonalConfig(), 0);
   if (!backend.ok()) {
-    // Without room for temporary files nothing starts; that finding has its own remedy.
     return {{"engine", State::kFailed, std::string(backend.status().message()),
              "see what failed above; else " + std::string(kReinstall)}};
   }

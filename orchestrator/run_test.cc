@@ -107,7 +107,7 @@ TEST(RunTest, WorkEndsALittleBeforeTheLastDeadline) {
   auto run = MakeRun();
   CancelToken hasty, patient;
   hasty.SetDeadline(now + std::chrono::milliseconds(100));
-  patient.SetDeadline(now + std::chrono::milliseconds(800));
+  patient.SetDeadline(now + std::chrono::milliseconds(4000));
   std::promise<absl::StatusCode> hasty_ended;
   run->Attach(nullptr, hasty, [&](auto result) { hasty_ended.set_value(result.status().code()); });
   bool answered = false;

@@ -79,9 +79,9 @@ absl::Status UploadFiles::MakeTemporary() const {
   if (!directory_.empty()) return absl::OkStatus();
   std::error_code error;
   const fs::path base = fs::temp_directory_path(error);
-  if (error) return FolderError("", "there is no folder for temporary files; name one");
+  if (error) return DiskError("the server has no folder for temporary files", error.value());
   std::string path = (base / "reelsight-uploads-XXXXXX").string();
-  if (mkdtemp(path.data()) == nullptr) return FolderError(path, std::strerror(errno));
+  if (mkdtemp(path.data()) == nullptr) return DiskError("cannot make a folder for uploads", errno);
   return Take(std::move(path));
 }
 

@@ -42,8 +42,7 @@ class UploadFiles {
 
   // Uploads that an earlier process left. Files that belong to none are deleted.
   std::vector<Record> Load() const;
-  // The file with the bytes, for reading and writing; made if it is not there. FAILED_PRECONDITION if a fresh folder
-  // cannot be made.
+  // The file with the bytes, for reading and writing; made if it is not there.
   absl::StatusOr<UniqueFd> OpenData(const std::string& upload_id) const;
   // Writes the record so that it is there whole or not at all.
   absl::Status Save(const Record& record) const;

@@ -63,7 +63,7 @@ TEST(FramePoolTest, ReservationsTakeTurnsInTheOrderTheyCame) {
     large_has_it.set_value();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
   // It would fit beside the first, but the large one was there before.
   std::thread small([&] {
     const auto reservation = pool->Reserve(10, cancel);

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -40,6 +41,10 @@ absl::Status CheckRange(const char* field, double value, double min, double max)
 }
 
 absl::StatusOr<std::string> ReadPem(const char* field, const std::string& path, const char* kind) {
+  // Reading a folder by a stream throws.
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
+    return InvalidField(field, absl::StrCat(path, " is a folder; give the path of a PEM file"));
+  }
   std::ifstream file(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (!file.is_open() || file.bad()) {

@@ -45,6 +45,11 @@ TEST(ServerConfigTest, NamesWhatCannotBe) {
   EXPECT_EQ(field([](auto& c) { c.set_drain_seconds(std::numeric_limits<double>::quiet_NaN()); }),
             "server.drain_seconds");
   EXPECT_EQ(field([](auto& c) { c.mutable_log()->set_level("loud"); }), "server.log.level");
+  EXPECT_EQ(field([](auto& c) {
+              c.mutable_tls()->set_certificate_file("/tmp");
+              c.mutable_tls()->set_private_key_file("/tmp");
+            }),
+            "tls.certificate_file");
   EXPECT_EQ(field([](auto& c) { c.mutable_tls(); }), "tls.certificate_file");
   EXPECT_EQ(field([](auto& c) {
               c.mutable_tls()->set_certificate_file("/no/such.pem");
