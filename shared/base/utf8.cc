@@ -27,13 +27,13 @@ size_t CharacterBytes(std::string_view text) {
 
 }  // namespace
 
-std::string ValidUtf8(std::string_view text) {
+std::string ValidUtf8(std::string_view text, std::string_view replacement) {
   std::string valid;
   valid.reserve(text.size());
   while (!text.empty()) {
     const size_t size = CharacterBytes(text);
     if (size == 0) {
-      valid += '?';
+      valid += replacement;
       text.remove_prefix(1);
     } else {
       valid += text.substr(0, size);

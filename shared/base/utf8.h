@@ -6,8 +6,8 @@
 
 namespace reelsight {
 
-// `text` with each byte that is not part of valid UTF-8 replaced by `?`. Strings of protobuf messages must be valid, or
-// their receivers refuse the whole message; file names and messages of libraries need not be.
-std::string ValidUtf8(std::string_view text);
+// `text` with each byte that is not part of valid UTF-8 replaced by `replacement`. Strings of protobuf messages must be
+// valid, or their receivers refuse the whole message; file names and messages of libraries need not be.
+std::string ValidUtf8(std::string_view text, std::string_view replacement = "?");
 
 }  // namespace reelsight
