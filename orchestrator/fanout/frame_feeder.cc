@@ -49,7 +49,8 @@ FrameFeeder::FrameFeeder(const AnalysisPlan& plan, Options options, FrameConvert
         {planned.description.name(), planned.options, batch_frames > 0 ? batch_frames : kDefaultBatchFrames});
     if (NeedsDecoded(planned)) {
       neighbours_ = std::max(neighbours_, ContextFrames(planned));
-      neighbour_specs_.insert(planned.spec);
+      size_t& of_spec = neighbours_of_[planned.spec];
+      of_spec = std::max(of_spec, ContextFrames(planned));
     }
     targets_[planned.description.name()] = 0;
   }
@@ -79,8 +80,14 @@ absl::Status FrameFeeder::Feed(const DecodedFrame& frame, const CancelToken& can
   }
   if (taken) ++stats_.frames_analyzed;
   // What stays must be no more than the run has reserved.
-  std::erase_if(recent_.back().images, [&](const auto& image) { return !neighbour_specs_.contains(image.first); });
   while (recent_.size() > neighbours_) recent_.pop_front();
+  for (size_t i = 0; i < recent_.size(); ++i) {
+    const size_t age = recent_.size() - 1 - i;
+    std::erase_if(recent_[i].images, [&](const auto& image) {
+      const auto kept = neighbours_of_.find(image.first);
+      return kept == neighbours_of_.end() || age >= kept->second;
+    });
+  }
   return absl::OkStatus();
 }
 

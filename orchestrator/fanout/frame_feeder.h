@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -98,8 +97,8 @@ class FrameFeeder {
   // Newest last; as many before it as any analyzer needs decoded neighbours.
   std::deque<Recent> recent_;
   size_t neighbours_ = 0;
-  // Specs whose pictures are kept with the neighbours.
-  std::set<analysis::FrameSpec> neighbour_specs_;
+  // How many of the newest frames keep their picture of a spec.
+  std::map<analysis::FrameSpec, size_t> neighbours_of_;
   std::map<std::string, int64_t> targets_;
   Stats stats_;
 };

@@ -130,5 +130,26 @@ TEST(FrameFeederTest, KeepsBackOnlyTheNeighboursSomebodyNeeds) {
   EXPECT_EQ(pool->used_bytes(), 4 * 32 * 16);
 }
 
+TEST(FrameFeederTest, KeepsAsManyNeighboursOfEachSpecAsItsAnalyzersNeed) {
+  AnalysisPlan plan;
+  plan.analyzers = {Planned("large", 0, 8), Planned("small", 0, 8)};
+  plan.analyzers[0].spec.max_side_px = 64;  // 64x32 bytes; the other takes 32x16.
+  for (int i = 0; i < 2; ++i) {
+    auto& sampling = *plan.analyzers[i].description.mutable_sampling();
+    sampling.set_context_kind(analyzer::v1::Sampling::CONTEXT_KIND_DECODED);
+    sampling.set_context_frames(i == 0 ? 1 : 4);
+  }
+  CountingConverter converter;
+  auto pool = analysis::FramePool::Create(1 << 20);
+  FrameFeeder feeder(plan, {.request_id = "r"}, converter, *pool,
+                     [](int, const std::shared_ptr<const analysis::Batch>&) { return absl::OkStatus(); });
+  feeder.BeginSegment(absl::ZeroDuration());
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(feeder.Feed({i, absl::Milliseconds(100 * i), nullptr}, CancelToken()).ok());
+  }
+  ASSERT_TRUE(feeder.Flush().ok());
+  EXPECT_EQ(pool->used_bytes(), 64 * 32 + 4 * 32 * 16);
+}
+
 }  // namespace
 }  // namespace reelsight::orchestrator
