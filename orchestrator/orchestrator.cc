@@ -69,7 +69,11 @@ class OrchestratorImpl final : public Orchestrator {
     if (metrics_ != nullptr) metrics_->orchestrator().frame_pool_budget_bytes.Set({}, pool_->budget_bytes());
   }
 
-  ~OrchestratorImpl() override { BeginDrain(); }
+  ~OrchestratorImpl() override {
+    BeginDrain();
+    // A picture may still wait somewhere for a retry; the metrics need not wait for it.
+    pool_->StopTelling();
+  }
 
   void Start(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer, const CancelToken& cancel,
              DoneCallback done) override {

@@ -105,6 +105,11 @@ void FramePool::Release(int64_t bytes) {
   freed_.NotifyAll();
 }
 
+void FramePool::StopTelling() {
+  MutexLock lock(mutex_);
+  on_change_ = nullptr;
+}
+
 int64_t FramePool::used_bytes() const {
   MutexLock lock(mutex_);
   return used_bytes_;

@@ -49,6 +49,9 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
   // them on before it blocks; otherwise two of them can wait for each other for ever.
   absl::StatusOr<std::shared_ptr<Image>> TryAllocate(PixelFormat format, ImageSize size);
 
+  // `on_change` is not called any more, not even for pictures that outlive its owner.
+  void StopTelling();
+
   int64_t budget_bytes() const { return budget_bytes_; }
   int64_t used_bytes() const;
   // Highest use so far.
@@ -64,8 +67,8 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
   void ReleaseReservation(int64_t bytes);
 
   const int64_t budget_bytes_;
-  const std::function<void(int64_t)> on_change_;
   mutable Mutex mutex_;
+  std::function<void(int64_t)> on_change_ ABSL_GUARDED_BY(mutex_);
   CondVar freed_;
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t peak_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

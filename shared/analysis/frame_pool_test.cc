@@ -49,6 +49,18 @@ TEST(FramePoolTest, PassedDeadlineEndsTheWaitWithoutDeadlock) {
   EXPECT_TRUE(called);
 }
 
+TEST(FramePoolTest, PicturesThatOutliveTheObserverAreNotTold) {
+  int told = 0;
+  auto pool = FramePool::Create(1000, [&](int64_t) { ++told; });
+  auto picture = pool->Allocate(PixelFormat::kGray8, kTen, CancelToken());
+  ASSERT_TRUE(picture.ok());
+  EXPECT_EQ(told, 1);
+  pool->StopTelling();
+  picture->reset();
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(pool->used_bytes(), 0);
+}
+
 TEST(FramePoolTest, ReservationsTakeTurnsInTheOrderTheyCame) {
   auto pool = FramePool::Create(100);
   const CancelToken cancel;
