@@ -152,6 +152,11 @@ TEST(BadInputTest, IndexThatClaimsTooMuch) {
   EXPECT_THAT(std::string(samples.message()), ::testing::HasSubstr("limits.max_frames"));
   const absl::Status edits = DecodeBytes(Patched(clip, "elst", 8, std::string("\x00\x10\x00\x00", 4))).status();
   ExpectRefused(edits, absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong);
+  // FFmpeg looks into these all the same.
+  const std::string huge("\x00\x00\x00\x01\x7F\xFF\xFF\xFF", 8);
+  const std::string claims = Patched(clip, "stsz", 8, huge);
+  EXPECT_EQ(GetReason(DecodeBytes(Patched(claims, "moov", 0, "free")).status()), "VIDEO_TOO_LONG");
+  EXPECT_EQ(GetReason(DecodeBytes(Patched(claims, "mvhd", 0, "\xA9xyz")).status()), "VIDEO_TOO_LONG");
   // Boxes in boxes must not use up the stack.
   std::string nested;
   for (int depth = 20'000; depth > 0; --depth) {

@@ -30,6 +30,8 @@ constexpr char kFormats[] =
 constexpr int64_t kMaxBlockBytes = int64_t{256} << 20;
 // Packets in a row that may fail before the stream counts as ended.
 constexpr int kMaxFailuresInARow = 32;
+// Of one file: each costs FFmpeg tables of its own.
+constexpr int kMaxStreams = 64;
 
 void InitLibrariesOnce() {
   static std::once_flag once;
@@ -132,6 +134,7 @@ absl::Status Demuxer::OpenContainer() {
   }
   format->pb = io_->context();
   format->flags |= AVFMT_FLAG_CUSTOM_IO;
+  format->max_streams = kMaxStreams;
   format->interrupt_callback = {&IsCancelled, const_cast<CancelToken*>(&io_->cancel())};
   format->io_open = &RefuseToOpen;
   format->format_whitelist = av_strdup(kFormats);

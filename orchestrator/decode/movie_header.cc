@@ -56,12 +56,23 @@ class Walker {
       ASSIGN_OR_RETURN(const std::optional<Box> box, ReadBox(offset, INT64_MAX));
       if (!box.has_value()) return absl::OkStatus();
       if (box->Is("moov")) return Walk(*box, nullptr, 0);
+      ASSIGN_OR_RETURN(const bool hidden, HoldsMovie(*box));
+      if (hidden) return Walk(*box, nullptr, 0);
       offset = box->end;
     }
     return TooDeepOrMany();
   }
 
  private:
+  // FFmpeg takes a `free` or `hoov` box for the index where it begins like one.
+  absl::StatusOr<bool> HoldsMovie(const Box& box) {
+    if (!box.Is("free") && !box.Is("hoov")) return false;
+    std::array<uint8_t, 8> bytes = {};
+    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, box.body, bytes, cancel_));
+    const std::string_view type(reinterpret_cast<const char*>(bytes.data()) + 4, 4);
+    return read == 8 && (type == "mvhd" || type == "cmov");
+  }
+
   absl::Status TooDeepOrMany() const {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kUnsupportedCodec,
                      absl::StrCat(source_.name(), " has more boxes, or deeper ones, than any real MP4; write it anew"));
@@ -75,7 +86,9 @@ class Walker {
     if (++boxes_ > kMaxBoxes) return TooDeepOrMany();
     Box box;
     std::copy_n(header.begin() + 4, 4, box.type.begin());
-    if (!std::all_of(box.type.begin(), box.type.end(), [](unsigned char c) { return absl::ascii_isprint(c); })) {
+    // On the top level, this is no MP4; further down, QuickTime has types that begin by the copyright sign.
+    if (end == INT64_MAX &&
+        !std::all_of(box.type.begin(), box.type.end(), [](unsigned char c) { return absl::ascii_isprint(c); })) {
       return std::nullopt;
     }
     uint64_t size = BigEndian(std::span(header).first(4));
