@@ -50,14 +50,19 @@ void Run::Caller::End(absl::StatusOr<Orchestrator::ResponsePtr> result, concurre
 void Run::SetDeadline(Clock::time_point deadline) {
   cancel_.SetDeadline(deadline);
   work_.SetDeadline(WorkDeadline(Clock::now(), deadline));
+  const Clock::time_point earliest = cancel_.deadline();
+  if (earliest == Clock::time_point::max()) return;
+  MutexLock lock(mutex_);
+  timer_.Cancel(deadline_alarm_);
+  deadline_alarm_ = timer_.RunAt(earliest, [weak = std::weak_ptr<Run>(shared_from_this())] {
+    if (const std::shared_ptr<Run> run = weak.lock(); run != nullptr) (void)run->cancel_.status();
+  });
 }
 
 bool Run::joinable() const {
-  // Asked without the lock, because a deadline that has passed runs the token's callbacks.
-  const bool over = cancel_.cancelled();
   MutexLock lock(mutex_);
   if (outcome_ != nullptr) return outcome_->ok() && !cut_short_;
-  return !over && !abandoned_ && !cut_short_;
+  return !cancel_.over() && !abandoned_ && !cut_short_;
 }
 
 void Run::SetWorkAlarm() {
@@ -83,7 +88,6 @@ void Run::SetWorkAlarm() {
 
 bool Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator::DoneCallback done) {
   auto caller = std::make_shared<Caller>(cancel.deadline());
-  const bool over = cancel_.cancelled();
   std::unique_ptr<v1::VideoInfo> video;
   std::vector<v1::AnalyzerResult> results;
   std::unique_ptr<absl::StatusOr<Orchestrator::ResponsePtr>> outcome;
@@ -94,7 +98,7 @@ bool Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator:
     caller->done = std::move(done);
     {
       MutexLock lock(mutex_);
-      if (outcome_ == nullptr && (over || abandoned_ || cut_short_)) return false;
+      if (outcome_ == nullptr && (cancel_.over() || abandoned_ || cut_short_)) return false;
       if (video_ != nullptr) video = std::make_unique<v1::VideoInfo>(*video_);
       results = results_;
       if (outcome_ != nullptr) {
@@ -190,6 +194,7 @@ void Run::Finish(absl::StatusOr<Orchestrator::ResponsePtr> result) {
     if (result.ok()) answer_bytes_ = static_cast<int64_t>((*result)->ByteSizeLong());
     cut_short_ = cut_short_ || cut_short;
     timer_.Cancel(work_alarm_);
+    timer_.Cancel(deadline_alarm_);
     all.swap(callers_);
     request_.reset();
     results_.clear();

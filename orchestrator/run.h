@@ -28,7 +28,7 @@ class Run : public std::enable_shared_from_this<Run> {
   // answers of the analyzers that are done: a tenth of the time left, between 50 ms and 1 s.
   const CancelToken& work() const { return work_; }
 
-  // The run ends at this moment at the latest.
+  // The run ends at this moment at the latest; an earlier one that was set wins.
   void SetDeadline(CancelToken::Clock::time_point deadline);
   // Adds a caller. It first gets the events that it missed; if the run is finished, its result, marked as replayed.
   // False, and nothing is done, if it cannot be joined any more: all its callers have left, or its time is over.
@@ -95,6 +95,8 @@ class Run : public std::enable_shared_from_this<Run> {
   // Its time ran out, so that answers may be missing.
   bool cut_short_ ABSL_GUARDED_BY(mutex_) = false;
   concurrency::Timer::Ticket work_alarm_ ABSL_GUARDED_BY(mutex_);
+  // Wakes cancel() at its deadline, also while the run waits for its turn.
+  concurrency::Timer::Ticket deadline_alarm_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace reelsight::orchestrator

@@ -101,6 +101,15 @@ TEST(RunTest, WhatAllHaveLeftCannotBeJoined) {
   EXPECT_FALSE(run->Attach(nullptr, CancelToken(), [](auto) { ADD_FAILURE() << "must not be called"; }));
 }
 
+TEST(RunTest, ItsOwnDeadlineRingsThoughNobodyWorksOnIt) {
+  auto run = MakeRun();
+  std::promise<absl::StatusCode> rang;
+  CancelToken::Callback ring(run->cancel(), [&] { rang.set_value(run->cancel().status().code()); });
+  run->SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(20));
+  EXPECT_EQ(rang.get_future().get(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_FALSE(run->joinable());
+}
+
 TEST(RunTest, WorkEndsALittleBeforeTheLastDeadline) {
   using Clock = CancelToken::Clock;
   const Clock::time_point now = Clock::now();

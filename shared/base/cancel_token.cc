@@ -69,6 +69,11 @@ absl::Status CancelToken::status() const {
   return state_->why;
 }
 
+bool CancelToken::over() const {
+  MutexLock lock(state_->mutex);
+  return !state_->why.ok() || (state_->deadline != Clock::time_point::max() && Clock::now() >= state_->deadline);
+}
+
 CancelToken::Clock::time_point CancelToken::deadline() const {
   MutexLock lock(state_->mutex);
   return state_->deadline;

@@ -29,6 +29,8 @@ class CancelToken {
   // OK, or why the token is cancelled. Checks the deadline. Cheap enough for every frame.
   absl::Status status() const;
   bool cancelled() const { return !status().ok(); }
+  // The same, but runs no callback where a deadline has passed, so that it may be asked under a lock.
+  bool over() const;
   // time_point::max() if there is none.
   Clock::time_point deadline() const;
 

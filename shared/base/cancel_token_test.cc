@@ -32,6 +32,21 @@ TEST(CancelTokenTest, PassedDeadlineCancels) {
   EXPECT_EQ(token.status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+TEST(CancelTokenTest, AskingWhetherItIsOverRunsNothing) {
+  CancelToken token;
+  EXPECT_FALSE(token.over());
+  int runs = 0;
+  CancelToken::Callback callback(token, [&] { ++runs; });
+  token.SetDeadline(CancelToken::Clock::now() - std::chrono::seconds(1));
+  EXPECT_TRUE(token.over());
+  EXPECT_EQ(runs, 0);
+  EXPECT_TRUE(token.cancelled());
+  EXPECT_EQ(runs, 1);
+  CancelToken cancelled;
+  cancelled.Cancel();
+  EXPECT_TRUE(cancelled.over());
+}
+
 TEST(CancelTokenTest, EarlierDeadlineWins) {
   CancelToken token;
   const auto early = CancelToken::Clock::now() + std::chrono::hours(1);
