@@ -25,7 +25,7 @@ struct KeyFrameOptions {
   int quality = 78;
   // How long a frame stays, so that a place never lies behind the only frame of a shot.
   absl::Duration frame_interval;
-  // Threads of the decoder; 0: one for each processor.
+  // Threads of the decoder; 0: one more than there are processors.
   int decode_threads = 0;
 };
 

@@ -38,7 +38,7 @@ class VideoDecoder {
     int64_t max_frames = 216'000;
   };
   struct Options {
-    // Decoder threads; 0: one for each processor. More threads add latency and memory of one frame each.
+    // Decoder threads; 0: one more than there are processors. More threads add latency and memory of one frame each.
     int thread_count = 0;
     Limits limits;
     // A hint that lets the decoder skip work: asked once for each frame in presentation order before it is decoded,
