@@ -7,12 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/source/spool_file.h"
 #include "shared/base/status.h"
 
 namespace reelsight::cli {
@@ -34,11 +33,7 @@ absl::StatusOr<UniqueFd> SpoolStdin(const CancelToken& cancel) {
   struct stat info {};
   if (fstat(STDIN_FILENO, &info) != 0) return SpoolError("cannot read it");
   if (S_ISREG(info.st_mode)) return UniqueFd(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
-  std::error_code error;
-  std::string path = (std::filesystem::temp_directory_path(error) / "reelsight-stdin-XXXXXX").string();
-  UniqueFd file(mkostemp(path.data(), O_CLOEXEC));
-  if (!file.ok()) return SpoolError("no temporary file");
-  unlink(path.c_str());
+  ASSIGN_OR_RETURN(UniqueFd file, orchestrator::MakeSpoolFile());
   std::vector<char> buffer(size_t{1} << 20);
   while (true) {
     RETURN_IF_ERROR(cancel.status());

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "orchestrator/source/block_cache.h"
 #include "orchestrator/source/source_uri.h"
+#include "orchestrator/source/spool_file.h"
 #include "orchestrator/source/unique_fd.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
@@ -58,22 +59,6 @@ std::string ResolveUrl(const std::string& base, const std::string& location) {
   curl_free(text);
   curl_url_cleanup(url);
   return resolved;
-}
-
-absl::StatusOr<UniqueFd> MakeSpool() {
-  const char* folder = std::getenv("TMPDIR");
-  if (folder == nullptr || *folder == 0) folder = "/tmp";
-  UniqueFd fd(open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (fd.ok()) return fd;
-  // A file system without nameless files.
-  std::string path = absl::StrCat(folder, "/reelsight-spool-XXXXXX");
-  fd = UniqueFd(mkostemp(path.data(), O_CLOEXEC));
-  if (!fd.ok()) {
-    return MakeError(absl::StatusCode::kInternal, Reason::kInternal,
-                     absl::StrCat("cannot make a temporary file in ", folder));
-  }
-  unlink(path.c_str());
-  return fd;
 }
 
 // Note [Threads of an HttpSource]
@@ -372,7 +357,7 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
     last_modified_ = head.last_modified;
     size_bytes_ = total;
     if (!ranged || total < 0) {
-      absl::StatusOr<UniqueFd> spool = MakeSpool();
+      absl::StatusOr<UniqueFd> spool = MakeSpoolFile();
       if (!spool.ok()) return Fail(spool.status());
       spool_ = *std::move(spool);
     }
