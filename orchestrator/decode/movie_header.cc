@@ -11,14 +11,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/decode/demuxer.h"
-#include "orchestrator/decode/source_sniffer.h"
+#include "orchestrator/decode/mp4_box.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
 namespace {
 
-// A real file has a handful of boxes on its top level, and some dozens in each track.
-constexpr int kMaxTopBoxes = 256;
+// Of a file; each of its tracks has some dozens.
 constexpr int kMaxBoxes = 20'000;
 // Entries of FFmpeg's table for each frame allowed: room for several tracks' worth of audio and for edit lists.
 constexpr int64_t kEntriesPerFrame = 16;
@@ -26,14 +25,6 @@ constexpr int64_t kEntriesPerFrame = 16;
 constexpr int kMaxDepth = 8;
 // Samples of PCM that share one entry of the table.
 constexpr int64_t kTicksPerEntry = 1024;
-
-struct Box {
-  std::array<char, 4> type;
-  int64_t body;
-  int64_t end;
-
-  bool Is(std::string_view name) const { return std::string_view(type.data(), 4) == name; }
-};
 
 // What one track's boxes say.
 struct Track {
@@ -45,6 +36,10 @@ struct Track {
   bool ticks = false;
 };
 
+bool HasTextType(const Mp4Box& box) {
+  return std::all_of(box.type.begin(), box.type.end(), [](unsigned char c) { return absl::ascii_isprint(c); });
+}
+
 class Walker {
  public:
   Walker(ByteSource& source, const VideoDecoder::Limits& limits, const CancelToken& cancel)
@@ -53,22 +48,23 @@ class Walker {
   absl::Status Run() {
     int64_t offset = 0;
     for (int i = 0; i < kMaxTopBoxes; ++i) {
-      ASSIGN_OR_RETURN(const std::optional<Box> box, ReadBox(offset, INT64_MAX));
-      if (!box.has_value()) return absl::OkStatus();
+      ASSIGN_OR_RETURN(const std::optional<Mp4Box> box, ReadBox(offset, INT64_MAX));
+      // Where there is no box, or a type that is no text, this is no such file.
+      if (!box.has_value() || !HasTextType(*box)) return absl::OkStatus();
       if (box->Is("moov")) return Walk(*box, nullptr, 0);
       ASSIGN_OR_RETURN(const bool hidden, HoldsMovie(*box));
       if (hidden) return Walk(*box, nullptr, 0);
-      offset = box->end;
+      offset = box->end();
     }
     return TooDeepOrMany();
   }
 
  private:
   // FFmpeg takes a `free` or `hoov` box for the index where it begins like one.
-  absl::StatusOr<bool> HoldsMovie(const Box& box) {
+  absl::StatusOr<bool> HoldsMovie(const Mp4Box& box) {
     if (!box.Is("free") && !box.Is("hoov")) return false;
     std::array<uint8_t, 8> bytes = {};
-    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, box.body, bytes, cancel_));
+    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, box.body(), bytes, cancel_));
     const std::string_view type(reinterpret_cast<const char*>(bytes.data()) + 4, 4);
     return read == 8 && (type == "mvhd" || type == "cmov");
   }
@@ -79,34 +75,19 @@ class Walker {
   }
 
   // Nothing at the end, or where there is no box.
-  absl::StatusOr<std::optional<Box>> ReadBox(int64_t offset, int64_t end) {
-    std::array<uint8_t, 16> header;
-    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, offset, header, cancel_));
-    if (read < 8) return std::nullopt;
+  absl::StatusOr<std::optional<Mp4Box>> ReadBox(int64_t offset, int64_t end) {
+    ASSIGN_OR_RETURN(std::optional<Mp4Box> box, ReadMp4Box(source_, offset, cancel_));
+    if (!box.has_value()) return std::nullopt;
     if (++boxes_ > kMaxBoxes) return TooDeepOrMany();
-    Box box;
-    std::copy_n(header.begin() + 4, 4, box.type.begin());
-    // On the top level, this is no MP4; further down, QuickTime has types that begin by the copyright sign.
-    if (end == INT64_MAX &&
-        !std::all_of(box.type.begin(), box.type.end(), [](unsigned char c) { return absl::ascii_isprint(c); })) {
-      return std::nullopt;
-    }
-    uint64_t size = BigEndian(std::span(header).first(4));
-    box.body = offset + 8;
-    if (size == 1 && read == 16) {
-      size = BigEndian(std::span(header).subspan(8));
-      box.body = offset + 16;
-    }
-    if (size == 0) size = static_cast<uint64_t>(end - offset);
-    if (size < 8 || size > static_cast<uint64_t>(INT64_MAX - offset)) return std::nullopt;
-    box.end = std::min(end, offset + static_cast<int64_t>(size));
+    const int64_t room = end - offset;
+    box->size_bytes = box->size_bytes == 0 ? room : std::min(room, box->size_bytes);
     return box;
   }
 
   // The 32-bit numbers of `box` from byte `at` of its body on; those beyond the end are 0.
-  absl::StatusOr<std::array<uint32_t, 4>> Numbers(const Box& box, int64_t at) {
+  absl::StatusOr<std::array<uint32_t, 4>> Numbers(const Mp4Box& box, int64_t at) {
     std::array<uint8_t, 16> bytes = {};
-    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, box.body + at, bytes, cancel_));
+    ASSIGN_OR_RETURN(const size_t read, ReadFully(source_, box.body() + at, bytes, cancel_));
     std::array<uint32_t, 4> numbers = {};
     for (size_t i = 0; i < 4 && 4 * i + 4 <= read; ++i) {
       numbers[i] = static_cast<uint32_t>(BigEndian(std::span(bytes).subspan(4 * i, 4)));
@@ -114,11 +95,11 @@ class Walker {
     return numbers;
   }
 
-  absl::Status Walk(const Box& parent, Track* track, int depth) {
+  absl::Status Walk(const Mp4Box& parent, Track* track, int depth) {
     if (depth > kMaxDepth) return TooDeepOrMany();
-    int64_t offset = parent.body;
-    while (offset < parent.end) {
-      ASSIGN_OR_RETURN(const std::optional<Box> box, ReadBox(offset, parent.end));
+    int64_t offset = parent.body();
+    while (offset < parent.end()) {
+      ASSIGN_OR_RETURN(const std::optional<Mp4Box> box, ReadBox(offset, parent.end()));
       if (!box.has_value()) return absl::OkStatus();
       if (box->Is("trak") && track == nullptr) {
         Track found;
@@ -130,12 +111,12 @@ class Walker {
       } else if (track != nullptr) {
         RETURN_IF_ERROR(ReadTrackBox(*box, *track, depth));
       }
-      offset = box->end;
+      offset = box->end();
     }
     return absl::OkStatus();
   }
 
-  absl::Status ReadTrackBox(const Box& box, Track& track, int depth) {
+  absl::Status ReadTrackBox(const Mp4Box& box, Track& track, int depth) {
     if (box.Is("mdia") || box.Is("minf") || box.Is("stbl") || box.Is("edts")) return Walk(box, &track, depth + 1);
     // ISO/IEC 14496-12: each begins with a version and flags.
     if (box.Is("stsz") || box.Is("stz2")) {

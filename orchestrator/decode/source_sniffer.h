@@ -3,20 +3,11 @@
 // Looks at a source's bytes to say what is wrong with one that is no video. FFmpeg decides what is one.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "orchestrator/source/byte_source.h"
 #include "shared/base/cancel_token.h"
 
 namespace reelsight::orchestrator {
-
-// Reads until `into` is full or the source ends; returns how much it read.
-absl::StatusOr<size_t> ReadFully(ByteSource& source, int64_t offset, std::span<uint8_t> into,
-                                 const CancelToken& cancel);
-// A big-endian number of up to eight bytes.
-uint64_t BigEndian(std::span<const uint8_t> bytes);
 
 // Looks at the first bytes. INVALID_ARGUMENT (SOURCE_EMPTY, SOURCE_IS_WEB_PAGE), or the source's errors.
 absl::Status CheckHead(ByteSource& source, const CancelToken& cancel);
