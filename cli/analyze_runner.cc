@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "cli/analyze_options.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
@@ -173,13 +174,23 @@ absl::StatusOr<v1::AnalyzeResponse> AnalyzeRunner::AnalyzeOne(size_t index, cons
     video_cancel.SetDeadline(CancelToken::Clock::now() + absl::ToChronoNanoseconds(options_.timeout));
   }
   if (options_.quiet || !err_.interactive) {
-    return backend_.Analyze(PathOf(input), options_.request, nullptr, video_cancel);
+    return NamedAsGiven(backend_.Analyze(PathOf(input), options_.request, nullptr, video_cancel));
   }
   const std::string number =
       options_.inputs.size() > 1 ? absl::StrCat("[", index + 1, "/", options_.inputs.size(), "] ") : "";
   ProgressBars bars(number + DisplayName(input), err_, stderr);
   BarsObserver observer(bars);
-  return backend_.Analyze(PathOf(input), options_.request, &observer, video_cancel);
+  return NamedAsGiven(backend_.Analyze(PathOf(input), options_.request, &observer, video_cancel));
+}
+
+absl::StatusOr<v1::AnalyzeResponse> AnalyzeRunner::NamedAsGiven(absl::StatusOr<v1::AnalyzeResponse> response) const {
+  const absl::Status& status = response.status();
+  if (status.ok() || options_.stdin_path.empty() || !absl::StrContains(status.message(), options_.stdin_path)) {
+    return response;
+  }
+  absl::Status named(status.code(), absl::StrReplaceAll(status.message(), {{options_.stdin_path, DisplayName("-")}}));
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { named.SetPayload(url, payload); });
+  return named;
 }
 
 std::string AnalyzeRunner::Document(size_t index, const v1::AnalyzeResponse& response) const {

@@ -53,6 +53,8 @@ class AnalyzeRunner {
   // `index`: place of the input among all.
   ExitCode RunOne(size_t index, const CancelToken& cancel);
   absl::StatusOr<v1::AnalyzeResponse> AnalyzeOne(size_t index, const CancelToken& cancel);
+  // `response`, with errors of standard input naming it instead of the path that it is read by.
+  absl::StatusOr<v1::AnalyzeResponse> NamedAsGiven(absl::StatusOr<v1::AnalyzeResponse> response) const;
   absl::Status WriteReport(size_t index, const v1::AnalyzeResponse& response, const CancelToken& cancel);
   std::string Document(size_t index, const v1::AnalyzeResponse& response) const;
   const std::string& PathOf(const std::string& input) const { return input == "-" ? options_.stdin_path : input; }

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import termios
 import time
+from pathlib import Path
 
 import pytest
 from google.protobuf import json_format, text_format
@@ -20,7 +21,6 @@ import clips
 import servers
 from stubs import pb
 
-FOUR = ["camera_analysis", "color_analysis", "cut_analysis", "scene_segmentation"]
 GOOD, VIDEO_FAILED, USAGE, ANALYZERS_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -80,7 +80,7 @@ def test_json_and_nothing_else_on_stdout():
 
 
 def test_server_gives_the_same_as_embedded(orchestrator, three_shots):
-    command = ["analyze", three_shots, "--analyzers", ",".join(FOUR), "--format", "json", "--output", "-"]
+    command = ["analyze", three_shots, "--analyzers", ",".join(servers.BUILT_IN), "--format", "json", "--output", "-"]
     embedded = reelsight(*command)
     served = reelsight(*command, "--server", orchestrator.address)
     assert (embedded.returncode, served.returncode) == (GOOD, GOOD), served.stderr
@@ -107,7 +107,7 @@ def test_output_and_report(tmp_path, three_shots):
     report.parent.mkdir()
     done = reelsight("analyze", three_shots, "--format", "json", "--output", out, "--report", report)
     assert done.returncode == GOOD, done.stderr
-    assert len(response_of(out.read_text()).results) == 4
+    assert len(response_of(out.read_text()).results) == len(servers.BUILT_IN)
     assert report.read_text().lower().startswith("<!doctype html>")
 
 
@@ -277,19 +277,55 @@ def test_a_reader_that_goes_away_is_no_error(three_shots, tmp_path):
     assert done.returncode == 128 + signal.SIGPIPE
 
 
-def test_a_second_interrupt_ends_it_at_once(tmp_path):
-    """The first one cannot help here: the other side of the pipe never writes and never closes."""
+def test_an_interrupt_ends_the_wait_for_standard_input():
     read_end, write_end = os.pipe()
     process = subprocess.Popen(
         [str(servers.program("reelsight")), "analyze", "-"], stdin=read_end, stderr=subprocess.PIPE
     )
     os.close(read_end)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    servers.wait_until(lambda: catches(process.pid, signal.SIGINT))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     os.close(write_end)
     assert process.returncode == INTERRUPTED
+
+
+def catches(pid, number):
+    """True if the process blocks or catches the signal; before, the signal would just end it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigBlk", "SigCgt")))
+    return any(mask >> (number - 1) & 1 for mask in masks)
+
+
+def test_a_second_interrupt_ends_it_at_once(three_shots, tmp_path):
+    """The first one cannot help here: nobody reads the pipe that the answer goes to, so that opening it never ends."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [str(servers.program("reelsight")), "analyze", str(three_shots), "--format", "json", "-o", str(pipe)]
+    process = subprocess.Popen([*command, "-q"], stderr=subprocess.PIPE)
+    time.sleep(2 * servers.SLOWNESS)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None, "the first one is heard, but must wait for the pipe"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == INTERRUPTED
+
+
+def test_errors_of_standard_input_name_it_so(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("no video")
+    with text.open("rb") as stdin:
+        done = subprocess.run(
+            [str(servers.program("reelsight")), "analyze", "-"],
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == VIDEO_FAILED
+    assert "stdin" in done.stderr
+    assert "/proc" not in done.stderr
 
 
 def test_progress_on_a_terminal(long_clip, three_shots):
