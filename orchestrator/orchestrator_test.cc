@@ -23,6 +23,22 @@ using testing::FakeAnalyzer;
 // 50 frames, two seconds.
 std::string Clip() { return testing::GenerateClip(testing::TestPicture(96, 64, 50)); }
 
+// An analyzer that works until it is cancelled, and says when it begins.
+struct Blocker {
+  std::promise<void> started;
+  std::atomic<bool> cancelled = false;
+  std::atomic<bool> first = true;
+
+  FakeAnalyzer::FramesHook Hook() {
+    return [this](const analysis::BatchView&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
+      if (first.exchange(false)) started.set_value();
+      while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      cancelled = true;
+      return cancel.status();
+    };
+  }
+};
+
 class OrchestratorTest : public ::testing::Test {
  protected:
   void SetUp() override { config_.mutable_sources()->set_allow_any_file(true); }
@@ -45,6 +61,18 @@ class OrchestratorTest : public ::testing::Test {
     return *orchestrator_;
   }
 
+  // A server that `blocker` keeps busy from its first run on, with room for one that waits.
+  Orchestrator& MakeForOneRunAndOneThatWaits(Blocker& blocker) {
+    Add("slow").OnFrames(blocker.Hook());
+    config_.set_max_concurrent_runs(1);
+    config_.set_max_queued_runs(1);
+    return Make();
+  }
+
+  void Start(const CancelToken& cancel, const Orchestrator::DoneCallback& done) {
+    orchestrator_->Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip())), nullptr, cancel, done);
+  }
+
   static v1::AnalyzeRequest Request(const std::string& path, const std::string& id = "") {
     v1::AnalyzeRequest request;
     request.set_uri(path);
@@ -57,22 +85,6 @@ class OrchestratorTest : public ::testing::Test {
   std::unique_ptr<analysis::AnalyzerHost> host_;
   std::unique_ptr<concurrency::FairExecutor> executor_;
   std::unique_ptr<Orchestrator> orchestrator_;
-};
-
-// An analyzer that works until it is cancelled, and says when it begins.
-struct Blocker {
-  std::promise<void> started;
-  std::atomic<bool> cancelled = false;
-  std::atomic<bool> first = true;
-
-  FakeAnalyzer::FramesHook Hook() {
-    return [this](const analysis::BatchView&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
-      if (first.exchange(false)) started.set_value();
-      while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      cancelled = true;
-      return cancel.status();
-    };
-  }
 };
 
 TEST_F(OrchestratorTest, AnswersForEveryAnalyzerOnARealClip) {
@@ -176,20 +188,14 @@ TEST_F(OrchestratorTest, IsHealthyWhileAnAnalyzerCanBeUsed) {
 
 TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
   Blocker blocker;
-  Add("slow").OnFrames(blocker.Hook());
-  config_.set_max_concurrent_runs(1);
-  config_.set_max_queued_runs(1);
-  Orchestrator& orchestrator = Make();
+  Orchestrator& orchestrator = MakeForOneRunAndOneThatWaits(blocker);
   CancelToken cancel;
   std::atomic<int> ended = 0;
-  const auto start = [&](const Orchestrator::DoneCallback& done) {
-    orchestrator.Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip())), nullptr, cancel, done);
-  };
-  start([&](auto) { ++ended; });
+  Start(cancel, [&](auto) { ++ended; });
   blocker.started.get_future().wait();
-  start([&](auto) { ++ended; });
+  Start(cancel, [&](auto) { ++ended; });
   absl::Status refused;
-  start([&](auto result) { refused = result.status(); });
+  Start(cancel, [&](auto result) { refused = result.status(); });
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetReason(refused), "SERVER_BUSY");
   EXPECT_GT(GetRetryDelay(refused), absl::ZeroDuration());
@@ -200,21 +206,15 @@ TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
 
 TEST_F(OrchestratorTest, AWaitingRunWhoseCallerGoesLeavesItsPlaceToAnother) {
   Blocker blocker;
-  Add("slow").OnFrames(blocker.Hook());
-  config_.set_max_concurrent_runs(1);
-  config_.set_max_queued_runs(1);
-  Orchestrator& orchestrator = Make();
-  const auto start = [&](const CancelToken& cancel, const Orchestrator::DoneCallback& done) {
-    orchestrator.Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip())), nullptr, cancel, done);
-  };
+  Orchestrator& orchestrator = MakeForOneRunAndOneThatWaits(blocker);
   CancelToken first;
   std::promise<void> first_ended;
-  start(first, [&](auto) { first_ended.set_value(); });
+  Start(first, [&](auto) { first_ended.set_value(); });
   blocker.started.get_future().wait();
   for (int i = 0; i < 20; ++i) {
     CancelToken waiting;
     absl::StatusCode code = absl::StatusCode::kOk;
-    start(waiting, [&](auto result) { code = result.status().code(); });
+    Start(waiting, [&](auto result) { code = result.status().code(); });
     EXPECT_EQ(orchestrator.active_runs(), 2);
     waiting.Cancel();
     EXPECT_EQ(code, absl::StatusCode::kCancelled);
