@@ -24,7 +24,6 @@ import clip  # noqa: E402
 import servers  # noqa: E402
 from stubs import pb  # noqa: E402
 
-FOUR = ["camera_analysis", "color_analysis", "cut_analysis", "scene_segmentation"]
 PEER_PYTHON = ROOT / ".deps/peers/scenedetect/bin/python"
 PAGE = ROOT / "docs/benchmarks.md"
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
@@ -103,7 +102,15 @@ def measure_analyzers(path, threads, runs):
 
     ours = "cut, scene, colour and camera from the file (whole process)"
     peer = "PySceneDetect ContentDetector alone (imports not counted)"
-    command = [servers.program("reelsight"), "analyze", path, "--analyzers", ",".join(FOUR), "--format", "json"]
+    command = [
+        servers.program("reelsight"),
+        "analyze",
+        path,
+        "--analyzers",
+        ",".join(servers.BUILT_IN),
+        "--format",
+        "json",
+    ]
     figures = take_turns({ours: lambda: wall_seconds(command)[0], peer: peer_seconds}, runs)
     value = 1 / ratio(figures, ours, peer)
     peer_name = peer.replace("PySceneDetect", f"PySceneDetect {versions.pop()}")
@@ -127,7 +134,7 @@ def measure_transport(path, runs):
 
         def elapsed(server):
             stub = servers.connect(server.address)
-            response = stub.Analyze(pb.AnalyzeRequest(uri=str(path), analyzers=FOUR), timeout=300)
+            response = stub.Analyze(pb.AnalyzeRequest(uri=str(path), analyzers=servers.BUILT_IN), timeout=300)
             if any(result.status.code != 0 for result in response.results):
                 raise RuntimeError(response.results)
             sent.append(response.stats.sent_bytes)
@@ -165,7 +172,7 @@ def measure_memory(clips, runs):
                 endpoint = servers.endpoint("lightweight", started[0].address)
                 started.append(servers.start_orchestrator(folder, endpoint, extra=extra))
                 stub = servers.connect(started[1].address)
-                response = stub.Analyze(pb.AnalyzeRequest(uri=str(path), analyzers=FOUR), timeout=1800)
+                response = stub.Analyze(pb.AnalyzeRequest(uri=str(path), analyzers=servers.BUILT_IN), timeout=1800)
                 if any(result.status.code != 0 for result in response.results):
                     raise RuntimeError(response.results)
                 return peak_resident_bytes(started[1].pid) / 1e6

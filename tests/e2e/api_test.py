@@ -14,7 +14,6 @@ import clips
 import servers
 from stubs import pb
 
-FOUR = ["camera_analysis", "color_analysis", "cut_analysis", "scene_segmentation"]
 SERVICE = "reelsight.v1.VideoAnalysisService"
 
 
@@ -23,7 +22,7 @@ def seconds(duration):
 
 
 def analyze_bikes(stub, **fields):
-    fields.setdefault("analyzers", FOUR)
+    fields.setdefault("analyzers", servers.BUILT_IN)
     return stub.Analyze(pb.AnalyzeRequest(uri=str(clips.BIKES), **fields), timeout=60)
 
 
@@ -45,7 +44,7 @@ def test_analyze_answers_everything(stub):
     assert seconds(video.duration) == pytest.approx(clips.BIKES_SECONDS, abs=0.05)
     assert video.frame_rate == pytest.approx(25, abs=0.01)
     assert video.frame_count == clips.BIKES_FRAMES
-    assert [result.analyzer for result in response.results] == FOUR
+    assert [result.analyzer for result in response.results] == servers.BUILT_IN
     for result in response.results:
         assert result.status.code == 0, result.status
         assert result.WhichOneof("result") == result.analyzer
@@ -95,7 +94,7 @@ def test_cuts_are_frame_exact(stub, three_shots):
 
 def test_no_analyzers_named_runs_all_by_name(stub, three_shots):
     response = stub.Analyze(pb.AnalyzeRequest(uri=str(three_shots)), timeout=60)
-    assert [result.analyzer for result in response.results] == sorted([*FOUR, "flash_warning"])
+    assert [result.analyzer for result in response.results] == sorted([*servers.BUILT_IN, "flash_warning"])
 
 
 def test_dependency_runs_but_stays_out_of_the_answer(stub, three_shots):
@@ -106,8 +105,10 @@ def test_dependency_runs_but_stays_out_of_the_answer(stub, three_shots):
 
 
 def test_content_gives_the_same_as_the_file(stub, three_shots):
-    by_uri = stub.Analyze(pb.AnalyzeRequest(uri=str(three_shots), analyzers=FOUR), timeout=60)
-    by_content = stub.Analyze(pb.AnalyzeRequest(content=three_shots.read_bytes(), analyzers=FOUR), timeout=60)
+    by_uri = stub.Analyze(pb.AnalyzeRequest(uri=str(three_shots), analyzers=servers.BUILT_IN), timeout=60)
+    by_content = stub.Analyze(
+        pb.AnalyzeRequest(content=three_shots.read_bytes(), analyzers=servers.BUILT_IN), timeout=60
+    )
     assert comparable(by_uri) == comparable(by_content)
 
 
@@ -153,7 +154,7 @@ def test_reference_profile_samples_by_frame_count(stub):
 
 
 def test_stream_reports_progress_partial_results_and_the_response(stub):
-    request = pb.AnalyzeRequest(uri=str(clips.BIKES), analyzers=FOUR)
+    request = pb.AnalyzeRequest(uri=str(clips.BIKES), analyzers=servers.BUILT_IN)
     events = list(stub.AnalyzeStream(request, timeout=60))
     kinds = [event.WhichOneof("event") for event in events]
     assert kinds[-1] == "response"
@@ -161,16 +162,16 @@ def test_stream_reports_progress_partial_results_and_the_response(stub):
     assert kinds.count("video") == 1
     assert "progress" in kinds
     partial = {event.partial_result.analyzer for event in events if event.WhichOneof("event") == "partial_result"}
-    assert partial == set(FOUR)
+    assert partial == set(servers.BUILT_IN)
     decoded = [event.progress.frames_decoded for event in events if event.WhichOneof("event") == "progress"]
     assert decoded == sorted(decoded)
-    assert [result.analyzer for result in events[-1].response.results] == FOUR
+    assert [result.analyzer for result in events[-1].response.results] == servers.BUILT_IN
 
 
 def test_list_analyzers(stub):
     response = stub.ListAnalyzers(pb.ListAnalyzersRequest(), timeout=10)
     analyzers = {analyzer.name: analyzer for analyzer in response.analyzers}
-    assert list(analyzers) == sorted([*FOUR, "flash_warning"])
+    assert list(analyzers) == sorted([*servers.BUILT_IN, "flash_warning"])
     assert all(analyzer.available for analyzer in analyzers.values())
     assert analyzers["cut_analysis"].sample_fps == 0
     assert analyzers["cut_analysis"].service == "lightweight"
@@ -227,7 +228,7 @@ def test_deadline_is_kept(stub, long_clip):
     """The server answers just before the caller gives up, and each analyzer that had no time says so."""
     begin = time.monotonic()
     try:
-        response = stub.Analyze(pb.AnalyzeRequest(uri=str(long_clip), analyzers=FOUR), timeout=0.5)
+        response = stub.Analyze(pb.AnalyzeRequest(uri=str(long_clip), analyzers=servers.BUILT_IN), timeout=0.5)
         codes = {result.status.code for result in response.results}
     except grpc.RpcError as error:
         codes = {error.code().value[0]}
@@ -273,7 +274,7 @@ def test_metrics_tell_of_runs(stub, orchestrator, lightweight, three_shots):
 
 
 def test_many_at_once_share(stub, three_shots):
-    request = pb.AnalyzeRequest(uri=str(three_shots), analyzers=FOUR)
+    request = pb.AnalyzeRequest(uri=str(three_shots), analyzers=servers.BUILT_IN)
     calls = [stub.Analyze.future(request, timeout=100) for _ in range(8)]
     first = comparable(calls[0].result())
     assert all(comparable(call.result()) == first for call in calls[1:])

@@ -13,7 +13,6 @@ import clips
 import servers
 from stubs import pb
 
-FOUR = ["camera_analysis", "color_analysis", "cut_analysis", "scene_segmentation"]
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -74,7 +73,7 @@ def moov_first(folder):
 @pytest.mark.parametrize("percent", [10, 50, 90])
 def test_truncated_without_its_index_is_refused(stub, moov_last, percent):
     data = moov_last.read_bytes()
-    code, why = reason(stub, pb.AnalyzeRequest(content=data[: len(data) * percent // 100], analyzers=FOUR))
+    code, why = reason(stub, pb.AnalyzeRequest(content=data[: len(data) * percent // 100], analyzers=servers.BUILT_IN))
     assert code == INVALID
     assert why in ("SOURCE_NOT_VIDEO", "SOURCE_TRUNCATED")
 
@@ -82,7 +81,7 @@ def test_truncated_without_its_index_is_refused(stub, moov_last, percent):
 @pytest.mark.parametrize("percent", [10, 50, 90])
 def test_truncated_behind_its_index_gives_what_is_there(stub, moov_first, percent):
     data = moov_first.read_bytes()
-    request = pb.AnalyzeRequest(content=data[: len(data) * percent // 100], analyzers=FOUR)
+    request = pb.AnalyzeRequest(content=data[: len(data) * percent // 100], analyzers=servers.BUILT_IN)
     response = stub.Analyze(request, timeout=60)
     assert 0 < response.video.frame_count < clips.BIKES_FRAMES
     # The length is that of what could be decoded, not what the index promises.
@@ -99,7 +98,7 @@ def test_audio_only(stub, folder):
 def test_one_frame(stub, folder):
     path = folder / "one.mp4"
     clips.ffmpeg("-f", "lavfi", "-i", "color=red:size=64x64", "-frames:v", "1", "-pix_fmt", "yuv420p", path)
-    response = stub.Analyze(pb.AnalyzeRequest(uri=str(path), analyzers=FOUR), timeout=30)
+    response = stub.Analyze(pb.AnalyzeRequest(uri=str(path), analyzers=servers.BUILT_IN), timeout=30)
     assert response.video.frame_count == 1
     assert [result.status.code for result in response.results] == [0, 0, 0, 0]
     assert len(response.timeline.scenes) == 1
