@@ -10,7 +10,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def files(*patterns):
     """Paths below the root, as git lists them, that still exist."""
-    listing = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, check=True, capture_output=True, text=True)
+    listing = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard", "--", *patterns],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return [path for path in listing.stdout.split("\0") if path and (ROOT / path).is_file()]
 
 
