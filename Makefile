@@ -40,7 +40,10 @@ bench: ## Speed against peers in the same run; writes docs/benchmarks.md
 	cmake --build --preset bench
 	.venv/bin/python tests/bench/run.py
 
-up: build ## Start the orchestrator and its services on this machine
+up: ## Build and start the orchestrator and its services on this machine
+	scripts/setup demo
+	cmake --preset release
+	cmake --build --preset release --target reelsight reelsight-orchestrator reelsight-lightweight
 	scripts/up
 
 clean: ## Remove what was built; downloads stay
