@@ -22,7 +22,7 @@ class FlashWarning(rpc.AnalyzerServiceServicer):
     def Describe(self, request, context):
         analyzer = pb.AnalyzerDescription(
             name=NAME,
-            description="flashes a second; more than three are a hazard",
+            description="Flashes a second; more than three are a hazard",
             frame_spec=pb.FrameSpec(format=pb.PIXEL_FORMAT_GRAY8, max_side_px=64),
             sampling=pb.Sampling(sample_fps=0),  # Every frame: a flash is short.
             batch_frames=64,

@@ -235,7 +235,7 @@ class CameraAnalyzer final : public analysis::Analyzer {
   analyzer::v1::AnalyzerDescription Describe() const override {
     analyzer::v1::AnalyzerDescription description;
     description.set_name("camera_analysis");
-    description.set_description("camera motion in each shot: static, pan, tilt, zoom, roll, handheld, with speeds");
+    description.set_description("Camera motion in each shot: static, pan, tilt, zoom, roll, handheld, with speeds");
     description.mutable_frame_spec()->set_format(analyzer::v1::PIXEL_FORMAT_GRAY8);
     description.mutable_frame_spec()->set_max_side_px(320);
     analyzer::v1::Sampling& sampling = *description.mutable_sampling();

@@ -162,7 +162,7 @@ class ColorAnalyzer final : public analysis::Analyzer {
     analyzer::v1::AnalyzerDescription description;
     description.set_name("color_analysis");
     description.set_description(
-        "dominant colours, brightness, contrast, saturation, colour temperature, black and white spans");
+        "Dominant colours, brightness, contrast, saturation, colour temperature, black and white spans");
     description.mutable_frame_spec()->set_format(analyzer::v1::PIXEL_FORMAT_RGB24);
     description.mutable_frame_spec()->set_max_side_px(160);
     description.mutable_sampling()->set_sample_fps(2);
