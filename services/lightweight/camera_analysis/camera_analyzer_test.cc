@@ -199,7 +199,7 @@ TEST_F(CameraAnalyzerTest, SamplesCarryTheSignsTheApiDocuments) {
     EXPECT_GT(sample.pan_per_second(), 0.25);
     EXPECT_GT(sample.tilt_per_second(), 0.15);
     EXPECT_NEAR(sample.zoom_per_second(), 0.1, 0.01);
-    EXPECT_NEAR(sample.roll_per_second(), 0.01, 0.002);
+    EXPECT_NEAR(sample.roll_per_second(), 0.01, 0.001);
     EXPECT_GT(sample.inlier_share(), 0.5);
   }
   EXPECT_EQ(analysis::FromProto(result.samples(0).offset()), OffsetOf(5));

@@ -17,7 +17,7 @@ namespace {
 
 // Corners: the picture is cut into cells, about this many along its longer side, and each gives its best one. So a
 // strongly textured object gets no more points than its area is due.
-constexpr int kCellsAlong = 12;
+constexpr int kCellsAlong = 14;
 constexpr int kCornerDistancePx = 5;
 constexpr int kMarginPx = 5;
 constexpr int kHalveFromPx = 240;
