@@ -58,6 +58,19 @@ add_library(reelsight_third_party_cli11 INTERFACE)
 add_library(reelsight::third_party::cli11 ALIAS reelsight_third_party_cli11)
 target_include_directories(reelsight_third_party_cli11 SYSTEM INTERFACE ${CLI11_INCLUDE_DIR})
 
+# The PyPI wheel holds C++ headers, libraries, front ends and a CMake package.
+set(OPENVINO_DIR ${CMAKE_SOURCE_DIR}/.deps/openvino CACHE PATH "Folder of OpenVINO's wheel, unpacked")
+find_package(OpenVINO QUIET CONFIG COMPONENTS Runtime PATHS ${OPENVINO_DIR}/openvino/cmake NO_DEFAULT_PATH)
+if(NOT OpenVINO_FOUND)
+  message(FATAL_ERROR "OpenVINO is missing from ${OPENVINO_DIR}. Run: scripts/setup")
+endif()
+add_library(reelsight_third_party_openvino INTERFACE)
+add_library(reelsight::third_party::openvino ALIAS reelsight_third_party_openvino)
+target_link_libraries(reelsight_third_party_openvino INTERFACE openvino::runtime)
+# One TBB for OpenCV and OpenVINO: the wheel's. Only the old kind of rpath serves the libraries of libraries too.
+target_link_options(reelsight_third_party_openvino INTERFACE
+                    -Wl,--disable-new-dtags -Wl,-rpath,${OPENVINO_DIR}/openvino/libs)
+
 set(GOOGLEAPIS_DIR ${CMAKE_SOURCE_DIR}/.deps/googleapis CACHE PATH "Folder that holds google/rpc/*.proto")
 if(NOT EXISTS ${GOOGLEAPIS_DIR}/google/rpc/error_details.proto)
   message(FATAL_ERROR "google/rpc protos are missing from ${GOOGLEAPIS_DIR}. Run: scripts/setup")

@@ -12,7 +12,7 @@ namespace {
 // Merges targets and context into one ascending view. INVALID_ARGUMENT if an index is not in the batch.
 absl::StatusOr<BatchView> MakeView(const Batch& batch, const Work& work,
                                    const std::map<int64_t, const Frame*>& frames) {
-  BatchView view{.video = &batch.video, .options = &work.options, .items = {}};
+  BatchView view{.video = &batch.video, .options = &work.options, .request_id = batch.request_id, .items = {}};
   std::map<int64_t, bool> wanted;
   for (const int64_t index : work.context_indexes) wanted[index] = false;
   for (const int64_t index : work.target_indexes) wanted[index] = true;
@@ -84,14 +84,18 @@ absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> AnalyzerHost::AnalyzeFrames(
   analyzer::v1::AnalyzeFramesResponse response;
   for (const Work& work : batch.work) {
     RETURN_IF_ERROR(cancel.status());
-    ASSIGN_OR_RETURN(const BatchView view, MakeView(batch, work, frames));
+    ASSIGN_OR_RETURN(BatchView view, MakeView(batch, work, frames));
     analyzer::v1::AnalyzerBatchResult& result = *response.add_results();
     result.set_analyzer(work.analyzer);
     // One that this replica lacks, because it is of another version, must not cost the others their answers.
     const absl::StatusOr<Analyzer*> analyzer = Find(work.analyzer);
     absl::StatusOr<std::vector<std::string>> payloads;
     if (analyzer.ok()) {
+      BatchView::Stats stats;
+      view.stats = &stats;
       payloads = (*analyzer)->AnalyzeFrames(view, cancel);
+      result.set_cache_hits(stats.cache_hits);
+      result.set_cache_misses(stats.cache_misses);
     } else {
       payloads = analyzer.status();
     }

@@ -4,6 +4,7 @@
 // reach the analyzer; a service rebuilds them from analyzer.v1 messages.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,8 +49,17 @@ struct BatchView {
     // False: context only; no result is wanted for it.
     bool target = true;
   };
+  // What an analyzer tells of its work on a batch; thread-safe.
+  struct Stats {
+    std::atomic<int> cache_hits = 0;
+    std::atomic<int> cache_misses = 0;
+  };
   const analyzer::v1::VideoFacts* video = nullptr;
   const google::protobuf::Any* options = nullptr;
+  // Id of the run, for fairness between runs; may be empty.
+  std::string request_id;
+  // Where to count; nullptr: nowhere.
+  Stats* stats = nullptr;
   std::vector<Item> items;
 };
 

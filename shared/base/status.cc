@@ -85,6 +85,12 @@ std::string_view ReasonName(Reason reason) {
       return "BAD_FRAME";
     case Reason::kWeightsMissing:
       return "WEIGHTS_MISSING";
+    case Reason::kModelCorrupt:
+      return "MODEL_CORRUPT";
+    case Reason::kModelTooLarge:
+      return "MODEL_TOO_LARGE";
+    case Reason::kInvalidModelOutput:
+      return "INVALID_MODEL_OUTPUT";
     case Reason::kInternal:
       return "INTERNAL";
   }

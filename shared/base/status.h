@@ -50,6 +50,9 @@ enum class Reason {
   kMessageTooLarge,      // A message to or from its service is over the receiver's limit.
   kBadFrame,             // A frame's data does not fit its description.
   kWeightsMissing,       // A model's weights are not installed.
+  kModelCorrupt,         // A model file cannot be read, or is not what the catalogue says.
+  kModelTooLarge,        // A model does not fit into the memory budget of its service.
+  kInvalidModelOutput,   // A model gave a NaN, an infinity or outputs of a wrong shape.
   kInternal,             // A broken invariant.
 };
 
