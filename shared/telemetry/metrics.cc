@@ -70,6 +70,49 @@ std::unique_ptr<AnalyzerMetrics> MakeAnalyzers(MetricsRegistry& registry, const 
   return out;
 }
 
+std::unique_ptr<ModelMetrics> MakeModels(MetricsRegistry& registry) {
+  const Label model{"model", {}};
+  const Label code{"code", Codes()};
+  auto out = std::make_unique<ModelMetrics>();
+  out->cache_hits_total =
+      registry.MakeCounter("reelsight_model_cache_hits_total", "Uses of a model that was loaded.", {model});
+  out->cache_misses_total =
+      registry.MakeCounter("reelsight_model_cache_misses_total", "Uses of a model that had to load it.", {model});
+  out->loads_total =
+      registry.MakeCounter("reelsight_model_loads_total", "Loads of a model, by outcome.", {model, code});
+  out->load_duration_seconds = registry.MakeHistogram("reelsight_model_load_duration_seconds", "Time to load a model.",
+                                                      {model}, SecondsBounds());
+  out->evictions_total =
+      registry.MakeCounter("reelsight_model_evictions_total",
+                           "Models taken out of memory to make room, or because nobody used them.", {model});
+  out->age_at_eviction_seconds =
+      registry.MakeHistogram("reelsight_model_age_at_eviction_seconds",
+                             "Time since the last use of a model when it was evicted.", {model}, SecondsBounds());
+  out->cache_used_bytes =
+      registry.MakeGauge("reelsight_model_cache_used_bytes", "Memory that loaded models are charged for.", {});
+  out->cache_budget_bytes =
+      registry.MakeGauge("reelsight_model_cache_budget_bytes", "Most memory that loaded models may take.", {});
+  out->loaded = registry.MakeGauge("reelsight_model_loaded", "1 if the model is loaded, else 0.", {model});
+  out->on_cpu_beside_gpu =
+      registry.MakeGauge("reelsight_model_on_cpu_beside_gpu",
+                         "1 if the model runs on the CPU although the service has a GPU, else 0.", {model});
+  out->batch_size = registry.MakeHistogram("reelsight_model_batch_size", "Samples that ran together.", {model},
+                                           {1, 2, 4, 8, 16, 32, 64, 128});
+  out->batch_limit =
+      registry.MakeGauge("reelsight_model_batch_limit", "Most samples that run together, as learnt.", {model});
+  out->queue_length = registry.MakeGauge("reelsight_model_queue_length", "Samples that wait.", {model});
+  out->sample_wait_seconds =
+      registry.MakeHistogram("reelsight_model_sample_wait_seconds",
+                             "Time from a sample's arrival to the start of its batch.", {model}, SecondsBounds());
+  out->run_duration_seconds = registry.MakeHistogram("reelsight_model_run_duration_seconds",
+                                                     "Time of one batch in the engine.", {model}, SecondsBounds());
+  out->out_of_memory_total =
+      registry.MakeCounter("reelsight_model_out_of_memory_total", "Batches halved because memory ran out.", {model});
+  out->invalid_outputs_total = registry.MakeCounter(
+      "reelsight_model_invalid_outputs_total", "Runs refused because of a NaN or an infinity in the outputs.", {model});
+  return out;
+}
+
 std::unique_ptr<OrchestratorMetrics> MakeOrchestrator(MetricsRegistry& registry) {
   const Label service{"service", {}};
   const Label analyzer{"analyzer", {}};
@@ -124,6 +167,7 @@ std::unique_ptr<OrchestratorMetrics> MakeOrchestrator(MetricsRegistry& registry)
 Metrics::Metrics(Options options) : options_(std::move(options)) {
   rpc_ = MakeRpc(options_.methods.empty() ? unexported_ : registry_, options_.methods);
   analyzers_ = MakeAnalyzers(options_.analyzers ? registry_ : unexported_, options_.service);
+  models_ = MakeModels(options_.models ? registry_ : unexported_);
   orchestrator_ = MakeOrchestrator(options_.orchestrator ? registry_ : unexported_);
   GaugeSet build = registry_.MakeGauge("reelsight_build_info", "1; the labels tell the program and its version.",
                                        {{"program", {options_.service}}, {"version", {options_.version}}});
@@ -135,6 +179,7 @@ Metrics::~Metrics() = default;
 
 void Metrics::DeclareAnalyzer(const std::string& name) { registry_.Declare("analyzer", name); }
 void Metrics::DeclareService(const std::string& name) { registry_.Declare("service", name); }
+void Metrics::DeclareModel(const std::string& name) { registry_.Declare("model", name); }
 
 std::string_view CodeLabel(absl::StatusCode code) {
   switch (code) {

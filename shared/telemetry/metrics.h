@@ -38,6 +38,27 @@ struct AnalyzerMetrics {
   GaugeSet analyzer_available;              // {analyzer}: 1 or 0.
 };
 
+// Models of an analyzer service, also inside the embedded program. Label `model`: name in the catalogue.
+struct ModelMetrics {
+  CounterSet cache_hits_total;           // {model}: uses of a model that was loaded.
+  CounterSet cache_misses_total;         // {model}: uses that had to load it.
+  CounterSet loads_total;                // {model, code}
+  HistogramSet load_duration_seconds;    // {model}
+  CounterSet evictions_total;            // {model}
+  HistogramSet age_at_eviction_seconds;  // {model}: since its last use; young ones mean that the budget is too small.
+  GaugeSet cache_used_bytes;             // {}
+  GaugeSet cache_budget_bytes;           // {}
+  GaugeSet loaded;                       // {model}: 1 or 0.
+  GaugeSet on_cpu_beside_gpu;            // {model}: 1 if it runs on the CPU although the slice is a GPU.
+  HistogramSet batch_size;               // {model}: samples that ran together.
+  GaugeSet batch_limit;                  // {model}: most samples that run together, as learnt.
+  GaugeSet queue_length;                 // {model}: samples that wait.
+  HistogramSet sample_wait_seconds;      // {model}: from a sample's arrival to the start of its batch.
+  HistogramSet run_duration_seconds;     // {model}: one batch in the engine.
+  CounterSet out_of_memory_total;        // {model}: batches halved because memory ran out.
+  CounterSet invalid_outputs_total;      // {model}: runs refused because of a NaN or an infinity.
+};
+
 // Runs of the orchestrator. Label `service` is the configured endpoint's name.
 struct OrchestratorMetrics {
   CounterSet runs_total;                          // {code}
@@ -76,6 +97,7 @@ class Metrics {
     std::vector<std::string> methods;
     // Which groups it has; series of the others are not exported.
     bool analyzers = false;
+    bool models = false;
     bool orchestrator = false;
   };
 
@@ -88,11 +110,13 @@ class Metrics {
   RpcMetrics& rpc() { return *rpc_; }
   // Usable always; without its option nothing of it is exported.
   AnalyzerMetrics& analyzers() { return *analyzers_; }
+  ModelMetrics& models() { return *models_; }
   OrchestratorMetrics& orchestrator() { return *orchestrator_; }
 
-  // Makes the series of an analyzer or of a service before its first event. Doing it again does nothing.
+  // Makes the series of an analyzer, of a service or of a model before its first event. Doing it again does nothing.
   void DeclareAnalyzer(const std::string& name);
   void DeclareService(const std::string& name);
+  void DeclareModel(const std::string& name);
 
   // All series in Prometheus' text format, the process's own (memory, processor time, open files) included.
   std::string Text() const;
@@ -111,6 +135,7 @@ class Metrics {
   MetricsRegistry unexported_;
   std::unique_ptr<RpcMetrics> rpc_;
   std::unique_ptr<AnalyzerMetrics> analyzers_;
+  std::unique_ptr<ModelMetrics> models_;
   std::unique_ptr<OrchestratorMetrics> orchestrator_;
   std::shared_ptr<ProcessCollector> process_;
   std::unique_ptr<Exposer> exposer_;

@@ -21,7 +21,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Metrics::Options All() {
-  return {.service = "test", .version = "1.2.3", .methods = {"Analyze"}, .analyzers = true, .orchestrator = true};
+  return {.service = "test",
+          .version = "1.2.3",
+          .methods = {"Analyze"},
+          .analyzers = true,
+          .models = true,
+          .orchestrator = true};
 }
 
 std::string Get(const std::string& url) {
@@ -71,6 +76,7 @@ TEST(MetricsTest, DocumentationListsExactlyWhatIsExported) {
   Metrics metrics(All());
   metrics.DeclareAnalyzer("cut_analysis");
   metrics.DeclareService("lightweight");
+  metrics.DeclareModel("ssd_mobilenet_v2");
   ASSERT_TRUE(metrics.Expose("127.0.0.1:0").ok());
   const std::map<std::string, std::string> exported =
       Exported(Get(absl::StrCat("http://", metrics.exposed_address(), "/metrics")));
