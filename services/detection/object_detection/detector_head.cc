@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/detection/object_detection/detector_head.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "shared/base/status.h"
+
+namespace reelsight::object_detection {
+namespace {
+
+using inference::Affine;
+using inference::Box;
+using inference::Detection;
+using inference::DType;
+using inference::Fit;
+using inference::ImageTensorOptions;
+using inference::Layout;
+using inference::Shape;
+using inference::Tensor;
+
+absl::Status WrongOutputs(const char* family, std::span<const Tensor> outputs) {
+  return MakeError(
+      absl::StatusCode::kInternal, Reason::kInvalidModelOutput,
+      absl::StrCat("outputs ",
+                   absl::StrJoin(outputs, ", ",
+                                 [](std::string* out, const Tensor& tensor) {
+                                   *out += inference::DTypeName(tensor.type());
+                                   *out += inference::ShapeText(tensor.shape());
+                                 }),
+                   " are not those of family ", family, "; is the model's `family` in the catalogue right?"));
+}
+
+bool IsFloat(const Tensor& tensor, size_t rank) {
+  return !tensor.empty() && tensor.type() == DType::kFloat32 && tensor.shape().size() == rank && tensor.shape()[0] == 1;
+}
+
+Box FromCorners(const Affine& to_picture, float left, float top, float right, float bottom) {
+  double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+  to_picture.Apply(left, top, &x0, &y0);
+  to_picture.Apply(right, bottom, &x1, &y1);
+  return inference::ClampToUnit({static_cast<float>(std::min(x0, x1)), static_cast<float>(std::min(y0, y1)),
+                                 static_cast<float>(std::max(x0, x1)), static_cast<float>(std::max(y0, y1))});
+}
+
+class Head : public DetectorHead {
+ public:
+  Head(const Options& options, ImageTensorOptions input) : options_(options), input_(input) {
+    input_.width_px = options.width_px;
+    input_.height_px = options.height_px;
+  }
+  const ImageTensorOptions& input() const override { return input_; }
+
+ protected:
+  // Keeps boxes with an area, at most max_detections, strongest first; `suppress`: after NMS.
+  std::vector<Detection> Finish(std::vector<Detection> all, bool suppress) const {
+    std::erase_if(all, [](const Detection& detection) { return detection.box.area() <= 0; });
+    const float max_iou = suppress ? options_.max_iou : 2.0F;
+    std::vector<Detection> kept;
+    for (const int index : inference::NonMaximumSuppression(all, max_iou, false, options_.max_detections)) {
+      kept.push_back(all[static_cast<size_t>(index)]);
+    }
+    return kept;
+  }
+
+  const Options options_;
+  ImageTensorOptions input_;
+};
+
+class SsdHead final : public Head {
+ public:
+  explicit SsdHead(const Options& options)
+      : Head(options, {.fit = Fit::kStretch, .layout = Layout::kNhwc, .type = DType::kUint8}) {}
+
+  absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs, const Affine&) const override {
+    // Boxes have rank 3; of the two of rank 2 the classes come first by name (detection_classes, detection_scores).
+    if (outputs.size() != 4 || !IsFloat(outputs[0], 3) || outputs[0].shape()[2] != 4 || !IsFloat(outputs[1], 2) ||
+        !IsFloat(outputs[2], 2) || outputs[1].shape()[1] != outputs[0].shape()[1] ||
+        outputs[2].shape() != outputs[1].shape()) {
+      return WrongOutputs("ssd_tf", outputs);
+    }
+    const std::span<const float> boxes = outputs[0].values<float>(), classes = outputs[1].values<float>(),
+                                 scores = outputs[2].values<float>();
+    std::vector<Detection> all;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (scores[i] < options_.min_score) continue;
+      // Fractions already, of the stretched picture.
+      all.push_back(
+          {.box = inference::ClampToUnit({boxes[4 * i + 1], boxes[4 * i], boxes[4 * i + 3], boxes[4 * i + 2]}),
+           .score = scores[i],
+           .label = static_cast<int>(std::lround(classes[i])) - 1});
+    }
+    return Finish(std::move(all), false);
+  }
+};
+
+class YoloV8Head final : public Head {
+ public:
+  explicit YoloV8Head(const Options& options)
+      : Head(options, {.fit = Fit::kLetterboxCentered, .scale = {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}}) {}
+
+  absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs,
+                                                const Affine& to_picture) const override {
+    if (outputs.empty() || !IsFloat(outputs[0], 3) || outputs[0].shape()[1] < 5 ||
+        (options_.class_count > 0 && outputs[0].shape()[1] != 4 + options_.class_count)) {
+      return WrongOutputs("yolov8_detect", outputs);
+    }
+    const auto classes = static_cast<size_t>(outputs[0].shape()[1] - 4),
+               count = static_cast<size_t>(outputs[0].shape()[2]);
+    const float* const rows = outputs[0].values<float>().data();
+    std::vector<Detection> all;
+    std::vector<float> best(rows + 4 * count, rows + 5 * count);
+    std::vector<int> label(count, 0);
+    for (size_t c = 1; c < classes; ++c) {
+      const float* const scores = rows + (4 + c) * count;
+      for (size_t i = 0; i < count; ++i) {
+        if (scores[i] > best[i]) {
+          best[i] = scores[i];
+          label[i] = static_cast<int>(c);
+        }
+      }
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (best[i] < options_.min_score) continue;
+      const float x = rows[i], y = rows[count + i], half_width = rows[2 * count + i] / 2,
+                  half_height = rows[3 * count + i] / 2;
+      all.push_back({.box = FromCorners(to_picture, x - half_width, y - half_height, x + half_width, y + half_height),
+                     .score = best[i],
+                     .label = label[i]});
+    }
+    return Finish(std::move(all), true);
+  }
+};
+
+class RtDetrHead final : public Head {
+ public:
+  explicit RtDetrHead(const Options& options)
+      : Head(options, {.fit = Fit::kStretch, .scale = {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}}) {}
+
+  absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs,
+                                                const Affine& to_picture) const override {
+    if (outputs.empty() || !IsFloat(outputs[0], 3) || outputs[0].shape()[2] < 5 ||
+        (options_.class_count > 0 && outputs[0].shape()[2] != 4 + options_.class_count)) {
+      return WrongOutputs("rtdetr", outputs);
+    }
+    const auto width = static_cast<size_t>(outputs[0].shape()[2]);
+    const std::span<const float> values = outputs[0].values<float>();
+    std::vector<Detection> all;
+    for (size_t at = 0; at + width <= values.size(); at += width) {
+      const std::span<const float> row = values.subspan(at, width);
+      const auto best = std::max_element(row.begin() + 4, row.end());
+      if (*best < options_.min_score) continue;
+      const float x = row[0] * static_cast<float>(options_.width_px),
+                  y = row[1] * static_cast<float>(options_.height_px);
+      const float half_width = row[2] * static_cast<float>(options_.width_px) / 2,
+                  half_height = row[3] * static_cast<float>(options_.height_px) / 2;
+      all.push_back({.box = FromCorners(to_picture, x - half_width, y - half_height, x + half_width, y + half_height),
+                     .score = *best,
+                     .label = static_cast<int>(best - row.begin()) - 4});
+    }
+    return Finish(std::move(all), false);
+  }
+};
+
+using Maker = std::function<std::unique_ptr<DetectorHead>(const DetectorHead::Options&)>;
+
+template <typename T>
+std::unique_ptr<DetectorHead> Make(const DetectorHead::Options& options) {
+  return std::make_unique<T>(options);
+}
+
+const std::map<std::string, Maker>& Makers() {
+  static const auto& makers = *new std::map<std::string, Maker>{
+      {"rtdetr", Make<RtDetrHead>}, {"ssd_tf", Make<SsdHead>}, {"yolov8_detect", Make<YoloV8Head>}};
+  return makers;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DetectorHead>> MakeDetectorHead(const std::string& family,
+                                                               const DetectorHead::Options& options) {
+  const auto it = Makers().find(family);
+  if (it == Makers().end()) {
+    return InvalidField(
+        "model",
+        absl::StrCat("no detector family ", family, "; there are ",
+                     absl::StrJoin(Makers(), ", ", [](std::string* out, const auto& maker) { *out += maker.first; })));
+  }
+  return it->second(options);
+}
+
+}  // namespace reelsight::object_detection

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What detection networks put out, made into boxes: one decoder for each family of networks. Not a network and not a
+// tracker.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "shared/inference/boxes.h"
+#include "shared/inference/image_tensor.h"
+#include "shared/inference/tensor.h"
+
+namespace reelsight::object_detection {
+
+// How a family of networks takes pictures and gives boxes.
+class DetectorHead {
+ public:
+  // A detector's facts, from the catalogue.
+  struct Options {
+    // Size of the network's input.
+    int width_px = 0;
+    int height_px = 0;
+    // Classes, for families that need their count; 0: as the outputs have it.
+    int class_count = 0;
+    // Boxes below it are dropped, in [0, 1].
+    float min_score = 0.25F;
+    // Of two boxes of one class that overlap more, the weaker one is dropped.
+    float max_iou = 0.5F;
+    // Most boxes of one picture.
+    int max_detections = 100;
+  };
+
+  virtual ~DetectorHead() = default;
+
+  // How to make the input of a picture.
+  virtual const inference::ImageTensorOptions& input() const = 0;
+  // Boxes as fractions of the picture in [0, 1], labels counted from 0 as in the catalogue, strongest first. `outputs`
+  // are those of one sample; `to_picture` comes from ToTensor. INTERNAL, INVALID_MODEL_OUTPUT, naming the shape, if the
+  // outputs are not those of the family.
+  virtual absl::StatusOr<std::vector<inference::Detection>> Decode(std::span<const inference::Tensor> outputs,
+                                                                   const inference::Affine& to_picture) const = 0;
+};
+
+// Families:
+//   ssd_tf         TensorFlow's object detection API with its own NMS: boxes [1, n, 4] (top, left, bottom, right),
+//   scores
+//                  [1, n], classes [1, n] from 1, count [1]
+//   nanodet        NanoDet and NanoDet-Plus: strides 8, 16, 32 (Plus: and 64), class scores and 4 x (reg_max + 1)
+//                  distribution bins a cell [Li et al., Generalized Focal Loss, 2020]
+//   centernet      class heat map, width and height, offset, stride 4 [Zhou et al., Objects as Points, 2019], or boxes
+//   with
+//                  scores and classes already picked
+//   yolov8_detect  YOLOv8 and YOLO11: [1, 4 + classes, n], centre and size in input pixels; needs NMS [Ultralytics]
+//   rtdetr         RT-DETR: [1, n, 4 + classes], centre and size as fractions; needs no NMS [Zhao et al., 2023]
+// INVALID_ARGUMENT, listing them, for another one.
+absl::StatusOr<std::unique_ptr<DetectorHead>> MakeDetectorHead(const std::string& family,
+                                                               const DetectorHead::Options& options);
+
+}  // namespace reelsight::object_detection

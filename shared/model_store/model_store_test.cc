@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/model_store/model_store.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shared/base/status.h"
+
+namespace reelsight::model_store {
+namespace {
+
+using ::testing::HasSubstr;
+
+// SHA-256 of `hello`.
+constexpr char kHelloSha256[] = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+std::string Entry(const std::string& name, const std::string& more = "") {
+  return absl::StrCat("models { name: '", name,
+                      "' version: '1' task: 'object_detection' files { name: 'hello.onnx' sha256: '", kHelloSha256,
+                      "' size_bytes: 5 path: 'hello.onnx' } ", more, " }\n");
+}
+
+ModelStore StoreIn(const std::string& directory, const std::string& text) {
+  const auto catalog = ModelCatalog::Parse(text, "test");
+  EXPECT_TRUE(catalog.ok()) << catalog.status();
+  return ModelStore(*catalog, directory);
+}
+
+void Write(const std::string& path, const std::string& content) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream(path) << content;
+}
+
+TEST(ModelCatalogTest, TheBuiltInOneIsValid) {
+  const auto catalog = ModelCatalog::Load({});
+  ASSERT_TRUE(catalog.ok()) << catalog.status();
+  ASSERT_NE(catalog->DefaultFor("object_detection"), nullptr);
+  for (const auto& [name, entry] : catalog->models()) {
+    EXPECT_FALSE(entry.license().empty()) << name;
+    EXPECT_FALSE(entry.family().empty()) << name;
+    EXPECT_FALSE(entry.description().empty()) << name;
+  }
+}
+
+TEST(ModelCatalogTest, OwnEntriesOverrideAndErrorsHaveAPlace) {
+  const std::string folder = absl::StrCat(::testing::TempDir(), "/own_catalog");
+  const std::string file = absl::StrCat(folder, "/mine.textproto");
+  Write(file, absl::StrCat(Entry("my_yolo", "family: 'ssd_tf' default_for_task: true")));
+  const auto catalog = ModelCatalog::Load({file});
+  ASSERT_TRUE(catalog.ok()) << catalog.status();
+  EXPECT_EQ(catalog->DefaultFor("object_detection")->name(), "my_yolo");
+  EXPECT_EQ(catalog->Find("my_yolo")->files(0).path(), absl::StrCat(folder, "/hello.onnx"));
+  Write(file, "models {\n  nmae: 'x'\n}\n");
+  EXPECT_THAT(std::string(ModelCatalog::Load({file}).status().message()), HasSubstr(absl::StrCat(file, ":2:")));
+}
+
+TEST(ModelCatalogTest, BadEntriesAreRefused) {
+  const auto error = [](const std::string& text) {
+    return std::string(ModelCatalog::Parse(text, "test").status().message());
+  };
+  EXPECT_THAT(error(Entry("../escape")), HasSubstr("must be lower case"));
+  EXPECT_THAT(error("models { name: 'x' version: '1' }"), HasSubstr("at least one file"));
+  EXPECT_THAT(error("models { name: 'x' version: '../1' files { name: 'a' } }"), HasSubstr("version"));
+  EXPECT_THAT(error("models { name: 'x' version: '1' files { name: '../a' } }"), HasSubstr("no file name"));
+  EXPECT_THAT(error("models { name: 'x' version: '1' files { name: 'a' sha256: 'short' } }"), HasSubstr("hexadecimal"));
+  EXPECT_THAT(error(Entry("x") + Entry("x")), HasSubstr("is there twice"));
+}
+
+TEST(ModelStoreTest, MissingModelsSayTheCommand) {
+  const std::string directory = absl::StrCat(::testing::TempDir(), "/missing_models");
+  std::filesystem::remove_all(directory);
+  const ModelStore store = StoreIn(directory, Entry("x"));
+  const absl::Status missing = store.Installed("x").status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetReason(missing), "WEIGHTS_MISSING");
+  EXPECT_THAT(std::string(missing.message()), HasSubstr("reelsight models pull x"));
+  EXPECT_THAT(std::string(store.Installed("y").status().message()), HasSubstr("it has x"));
+  // Half a file is no file.
+  Write(directory + "/x/1/hello.onnx", "hel");
+  EXPECT_FALSE(store.Installed("x").ok());
+  Write(directory + "/x/1/hello.onnx", "hello");
+  EXPECT_EQ(*store.Installed("x"), directory + "/x/1/hello.onnx");
+}
+
+TEST(ModelStoreTest, VerifyFindsAChangedFile) {
+  const std::string directory = absl::StrCat(::testing::TempDir(), "/verified_models");
+  const ModelStore store = StoreIn(directory, Entry("x"));
+  Write(directory + "/x/1/hello.onnx", "hello");
+  EXPECT_TRUE(store.Verify("x").ok()) << store.Verify("x");
+  Write(directory + "/x/1/hello.onnx", "hellx");
+  EXPECT_EQ(store.Verify("x").code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(store.Verify("x").message()), HasSubstr("hello.onnx"));
+}
+
+TEST(ModelStoreTest, AConvertedModelIsThereOnceItsHashIs) {
+  const std::string directory = absl::StrCat(::testing::TempDir(), "/converted_models");
+  std::filesystem::remove_all(directory);
+  const ModelStore store = StoreIn(directory, Entry("x", "converter { kind: 'tfjs' output: 'x.onnx' }"));
+  Write(directory + "/x/1/x.onnx", "hello");
+  EXPECT_FALSE(store.Installed("x").ok());
+  Write(directory + "/x/1/x.onnx.sha256", absl::StrCat(kHelloSha256, "\n"));
+  EXPECT_EQ(*store.Installed("x"), directory + "/x/1/x.onnx");
+  EXPECT_TRUE(store.Verify("x").ok());
+}
+
+}  // namespace
+}  // namespace reelsight::model_store
