@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/cache/lru_cache.h"
+
+#include <atomic>
+#include <future>
+#include <random>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace reelsight::cache {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Cache = PinnedLruCache<std::string>;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kGigabyte = int64_t{1} << 30;
+
+Cache::Load Loads(const std::string& value, int64_t bytes) {
+  return [=]() -> absl::StatusOr<Cache::Loaded> { return Cache::Loaded{std::make_shared<std::string>(value), bytes}; };
+}
+
+// Acquires and lets go; true if it was a hit.
+bool Use(Cache& cache, const std::string& key, int64_t bytes) {
+  const auto pinned = cache.Acquire(key, bytes, Loads(key, bytes), CancelToken());
+  EXPECT_TRUE(pinned.ok()) << pinned.status();
+  return pinned.ok() && pinned->hit;
+}
+
+TEST(BudgetBytesTest, IsAShareOfTheWhole) {
+  // The reference system's: 35 of 45 GB.
+  EXPECT_NEAR(static_cast<double>(BudgetBytes(45 * kGigabyte, 35.0 / 45)), 35.0 * kGigabyte, 1);
+  EXPECT_EQ(BudgetBytes(100, 1), 100);
+}
+
+TEST(PinnedLruCacheTest, HitsAlwaysAfterTheFirstVideoWhileTheBudgetHoldsAll) {
+  std::vector<std::string> evicted;
+  Cache cache({.budget_bytes = 35,
+               .observer = {.on_evict = [&](const std::string& key, Clock::duration) { evicted.push_back(key); }}});
+  int hits = 0, uses = 0;
+  for (int video = 0; video < 10; ++video) {
+    for (const auto& [key, bytes] : std::vector<std::pair<std::string, int64_t>>{{"a", 20}, {"b", 10}, {"c", 5}}) {
+      const bool hit = Use(cache, key, bytes);
+      if (video == 0) {
+        EXPECT_FALSE(hit);
+      } else {
+        ++uses;
+        hits += hit ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_EQ(hits, uses);
+  EXPECT_TRUE(evicted.empty());
+  EXPECT_EQ(cache.used_bytes(), 35);
+}
+
+TEST(PinnedLruCacheTest, TheLeastRecentlyUsedGoesFirstAndOneInUseNever) {
+  std::vector<std::string> evicted;
+  Cache cache({.budget_bytes = 3,
+               .observer = {.on_evict = [&](const std::string& key, Clock::duration) { evicted.push_back(key); }}});
+  auto a = *cache.Acquire("a", 1, Loads("a", 1), CancelToken());
+  Use(cache, "b", 1);
+  Use(cache, "c", 1);
+  EXPECT_TRUE(Use(cache, "b", 1));
+  Use(cache, "d", 1);
+  EXPECT_THAT(evicted, ElementsAre("c"));
+  Use(cache, "e", 1);
+  EXPECT_THAT(evicted, ElementsAre("c", "b"));
+  a.value.reset();
+  Use(cache, "f", 1);
+  EXPECT_THAT(evicted, ElementsAre("c", "b", "a"));
+  EXPECT_EQ(cache.used_bytes(), 3);
+}
+
+TEST(PinnedLruCacheTest, WhatDoesNotFitIsRefusedAndSaysWhatToRaise) {
+  Cache cache({.budget_bytes = 10});
+  const auto pinned = cache.Acquire("a", 8, Loads("a", 8), CancelToken());
+  const absl::Status refused = cache.Acquire("b", 3, Loads("b", 3), CancelToken()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetReason(refused), "MODEL_TOO_LARGE");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("memory_budget_bytes"));
+  // One whose size was underestimated, too.
+  EXPECT_EQ(GetReason(cache.Acquire("c", 1, Loads("c", 11), CancelToken()).status()), "MODEL_TOO_LARGE");
+  EXPECT_EQ(cache.used_bytes(), 8);
+  EXPECT_TRUE(Use(cache, "a", 8));
+}
+
+TEST(PinnedLruCacheTest, TheMeasuredSizeIsCharged) {
+  Cache cache({.budget_bytes = 10});
+  Use(cache, "a", 4);
+  ASSERT_TRUE(cache.Acquire("b", 1, Loads("b", 8), CancelToken()).ok());
+  // a had to go for what b really took.
+  EXPECT_FALSE(cache.Contains("a"));
+  EXPECT_EQ(cache.used_bytes(), 8);
+}
+
+TEST(PinnedLruCacheTest, ManyCallersOfOneKeyLoadItOnce) {
+  Cache cache({.budget_bytes = 10});
+  std::atomic<int> loads = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      const auto pinned = cache.Acquire(
+          "a", 1,
+          [&]() -> absl::StatusOr<Cache::Loaded> {
+            ++loads;
+            std::this_thread::yield();
+            return Cache::Loaded{std::make_shared<std::string>("a"), 1};
+          },
+          CancelToken());
+      EXPECT_EQ(*pinned->value, "a");
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(loads, 1);
+}
+
+TEST(PinnedLruCacheTest, AFailedLoadIsToldToAllWhoWaitedAndTriedAgainAfterTheBackoff) {
+  std::atomic<int64_t> seconds = 0;
+  Cache cache({.budget_bytes = 10, .failure_backoff = std::chrono::seconds(5), .now = [&] {
+                 return Clock::time_point(std::chrono::seconds(seconds));
+               }});
+  std::promise<void> entered, open;
+  std::atomic<int> loads = 0;
+  const Cache::Load fails = [&]() -> absl::StatusOr<Cache::Loaded> {
+    if (++loads == 1) {
+      entered.set_value();
+      open.get_future().wait();
+    }
+    return absl::DataLossError("corrupt");
+  };
+  std::thread first([&] { EXPECT_EQ(cache.Acquire("a", 1, fails, CancelToken()).status().message(), "corrupt"); });
+  entered.get_future().wait();
+  std::thread second([&] { EXPECT_EQ(cache.Acquire("a", 1, fails, CancelToken()).status().message(), "corrupt"); });
+  open.set_value();
+  first.join();
+  second.join();
+  EXPECT_EQ(cache.Acquire("a", 1, fails, CancelToken()).status().message(), "corrupt");
+  EXPECT_EQ(loads, 1);
+  seconds = 6;
+  EXPECT_TRUE(cache.Acquire("a", 1, Loads("a", 1), CancelToken()).ok());
+  EXPECT_EQ(cache.used_bytes(), 1);
+}
+
+TEST(PinnedLruCacheTest, ACancelledWaiterLeavesWhileTheLoadGoesOn) {
+  Cache cache({.budget_bytes = 10});
+  std::promise<void> entered, open;
+  std::thread loader([&] {
+    const auto pinned = cache.Acquire(
+        "a", 1,
+        [&]() -> absl::StatusOr<Cache::Loaded> {
+          entered.set_value();
+          open.get_future().wait();
+          return Cache::Loaded{std::make_shared<std::string>("a"), 1};
+        },
+        CancelToken());
+    EXPECT_TRUE(pinned.ok());
+  });
+  entered.get_future().wait();
+  const CancelToken cancel;
+  std::thread waiter(
+      [&] { EXPECT_EQ(cache.Acquire("a", 1, Loads("a", 1), cancel).status().code(), absl::StatusCode::kCancelled); });
+  cancel.Cancel();
+  waiter.join();
+  open.set_value();
+  loader.join();
+  EXPECT_TRUE(Use(cache, "a", 1));
+}
+
+TEST(PinnedLruCacheTest, ShortMemoryEvictsIdleOnesThenRefuses) {
+  double used = 0.5;
+  Cache cache({.budget_bytes = 100, .used_fraction = [&] { return used; }});
+  Use(cache, "idle", 1);
+  const auto held = cache.Acquire("held", 1, Loads("held", 1), CancelToken());
+  used = 0.86;
+  EXPECT_FALSE(Use(cache, "a", 1));
+  EXPECT_FALSE(cache.Contains("idle"));
+  EXPECT_TRUE(cache.Contains("held"));
+  used = 0.95;
+  const absl::Status refused = cache.Acquire("b", 1, Loads("b", 1), CancelToken()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(cache.Contains("a"));
+  EXPECT_TRUE(Use(cache, "held", 1));
+}
+
+TEST(PinnedLruCacheTest, IdleOnesGoAfterTheirTime) {
+  int64_t seconds = 0;
+  std::vector<int64_t> ages;
+  Cache cache({.budget_bytes = 100,
+               .ttl = std::chrono::seconds(60),
+               .now = [&] { return Clock::time_point(std::chrono::seconds(seconds)); },
+               .observer = {.on_evict = [&](const std::string&, Clock::duration age) {
+                 ages.push_back(std::chrono::duration_cast<std::chrono::seconds>(age).count());
+               }}});
+  Use(cache, "a", 1);
+  auto held = *cache.Acquire("held", 1, Loads("held", 1), CancelToken());
+  seconds = 30;
+  Use(cache, "b", 1);
+  seconds = 61;
+  EXPECT_EQ(cache.Sweep(), 1);
+  EXPECT_THAT(ages, ElementsAre(61));
+  EXPECT_TRUE(cache.Contains("b"));
+  held.value.reset();
+  seconds = 200;
+  EXPECT_EQ(cache.Sweep(), 2);
+  EXPECT_EQ(cache.used_bytes(), 0);
+}
+
+// Calls the cache when it is destroyed.
+struct Talkative {
+  PinnedLruCache<Talkative>* cache = nullptr;
+  ~Talkative() { cache->used_bytes(); }
+};
+
+TEST(PinnedLruCacheTest, VictimsAreDestroyedOutsideTheLock) {
+  PinnedLruCache<Talkative> cache({.budget_bytes = 1});
+  for (const char* key : {"a", "b"}) {
+    const auto load = [&]() -> absl::StatusOr<PinnedLruCache<Talkative>::Loaded> {
+      auto value = std::make_shared<Talkative>();
+      value->cache = &cache;
+      return PinnedLruCache<Talkative>::Loaded{value, 1};
+    };
+    ASSERT_TRUE(cache.Acquire(key, 1, load, CancelToken()).ok());
+  }
+  EXPECT_EQ(cache.EvictIdle(), 1);
+}
+
+TEST(PinnedLruCacheTest, ManyThreadsManyKeys) {
+  constexpr uint32_t kSeed = 5;
+  SCOPED_TRACE(kSeed);
+  std::atomic<int64_t> most = 0;
+  Cache cache(
+      {.budget_bytes = 10, .observer = {.on_used = [&](int64_t used) { most = std::max<int64_t>(most, used); }}});
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(kSeed + t);
+      for (int i = 0; i < 300; ++i) {
+        const std::string key(1, static_cast<char>('a' + random() % 12));
+        const auto pinned = cache.Acquire(key, 2, Loads(key, 2), CancelToken());
+        EXPECT_TRUE(!pinned.ok() || *pinned->value == key);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(most, 10);
+  cache.EvictIdle();
+  EXPECT_EQ(cache.used_bytes(), 0);
+}
+
+}  // namespace
+}  // namespace reelsight::cache
