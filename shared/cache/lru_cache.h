@@ -273,7 +273,7 @@ class PinnedLruCache {
                                       options_.budget_bytes, " bytes: raise memory_budget_bytes"));
     }
     std::vector<Victim> victims;
-    absl::StatusOr<Pinned> pinned = loaded.status();
+    absl::StatusOr<Pinned> pinned = Pinned();
     {
       const MutexLock lock(mutex_);
       Entry& entry = entries_.at(key);
@@ -296,6 +296,7 @@ class PinnedLruCache {
       } else {
         order_.erase(entry.place);
         entries_.erase(key);
+        pinned = loaded.status();
         failures_[key] = {loaded.status(), options_.now() + options_.failure_backoff};
       }
     }

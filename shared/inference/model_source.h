@@ -56,6 +56,8 @@ class ModelSource {
   // The model's entry in the catalogue. INVALID_ARGUMENT, INVALID_FIELD with the names of the task's models, if there
   // is none.
   virtual absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const = 0;
+  // The model that an analyzer uses unless it is told otherwise; nullptr if the catalogue names none.
+  virtual const config::v1::ModelEntry* DefaultFor(std::string_view task) const = 0;
   // OK if the weights are installed; else FAILED_PRECONDITION, WEIGHTS_MISSING with the command that gets them.
   virtual absl::Status Installed(std::string_view name) const = 0;
   // Loads the model unless it is loaded. Blocks. RESOURCE_EXHAUSTED if it does not fit into the memory budget;

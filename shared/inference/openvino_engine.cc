@@ -154,6 +154,19 @@ class OpenVinoEngine final : public Engine {
   std::vector<ov::InferRequest> idle_ ABSL_GUARDED_BY(mutex_);
 };
 
+std::shared_ptr<ov::Model> ReadWithBatch(const std::string& path, int64_t batch) {
+  std::shared_ptr<ov::Model> model = Core().read_model(path);
+  std::map<size_t, ov::PartialShape> shapes;
+  for (size_t i = 0; i < model->inputs().size(); ++i) {
+    ov::PartialShape shape = model->input(i).get_partial_shape();
+    if (shape.rank().is_dynamic() || shape.size() == 0 || shape[0].is_static()) return model;
+    shape[0] = batch;
+    shapes[i] = shape;
+  }
+  model->reshape(shapes);
+  return model;
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& path, const EngineOptions& options) {
   const bool bfloat16 = options.precision == Precision::kBfloat16 && CpuHasBfloat16();
   ov::AnyMap properties = {
@@ -164,7 +177,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& path, const Engi
       ov::enable_mmap(true),
   };
   if (!options.compiled_cache_directory.empty()) properties.insert(ov::cache_dir(options.compiled_cache_directory));
-  ov::CompiledModel compiled = Core().compile_model(path, "CPU", properties);
+  ov::CompiledModel compiled = options.batch > 0
+                                   ? Core().compile_model(ReadWithBatch(path, options.batch), "CPU", properties)
+                                   : Core().compile_model(path, "CPU", properties);
   auto engine =
       std::make_unique<OpenVinoEngine>(std::move(compiled), bfloat16 ? Precision::kBfloat16 : Precision::kFloat32,
                                        static_cast<int64_t>(std::filesystem::file_size(path)));

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Models by name for the analyzers of one service: from the store through an engine into a cache, and batched across
+// videos. It knows no analyzer.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shared/base/mutex.h"
+#include "shared/cache/lru_cache.h"
+#include "shared/inference/engine.h"
+#include "shared/inference/model_source.h"
+#include "shared/model_store/model_store.h"
+#include "shared/telemetry/metrics.h"
+
+namespace reelsight::inference {
+
+// Thread-safe. Pinned models may outlive it, but not the metrics.
+class ModelRuntime final : public ModelSource {
+ public:
+  using EngineLoader =
+      std::function<absl::StatusOr<std::unique_ptr<Engine>>(const std::string& path, const EngineOptions& options)>;
+
+  struct Options {
+    // `cpu` or `cuda:N`. Models marked cpu_only run on the CPU anyway, with a warning and a metric.
+    std::string device = "cpu";
+    // Runs at once on the CPU: the processors of the slice. Each runs on its caller's thread.
+    int threads = 1;
+    // Memory for loaded models; 0: half of what the process may use.
+    int64_t memory_budget_bytes = 0;
+    // Models that nobody used for so long are unloaded; 0: never.
+    std::chrono::steady_clock::duration idle_ttl = {};
+    // How long a batch on a GPU waits for more. On a CPU samples run one by one, each on a thread.
+    std::chrono::steady_clock::duration hold_time = std::chrono::milliseconds(2);
+    // Most samples of a batch on a GPU.
+    int max_batch = 64;
+    // If false, float32 everywhere.
+    bool half_precision = true;
+    // Share of memory in use, see cache::CacheOptions; none: not looked at.
+    std::function<double()> used_memory_fraction;
+    // How engines are made; empty: OpenVINO for `cpu`.
+    EngineLoader cpu_engine;
+    EngineLoader gpu_engine;
+  };
+
+  // `store` and `metrics` must outlive it; `metrics` may be nullptr. INVALID_ARGUMENT if an option is out of range,
+  // FAILED_PRECONDITION if there is no engine for the device.
+  static absl::StatusOr<std::unique_ptr<ModelRuntime>> Create(const model_store::ModelStore& store, Options options,
+                                                              telemetry::Metrics* metrics);
+
+  absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const override;
+  const config::v1::ModelEntry* DefaultFor(std::string_view task) const override;
+  absl::Status Installed(std::string_view name) const override;
+  absl::StatusOr<PinnedModel> Acquire(std::string_view name, const CancelToken& cancel) override;
+
+  // Loads models before the first request needs them. The first error, naming the model.
+  absl::Status Preload(const std::vector<std::string>& names);
+  // Unloads what has been idle for too long; cheap, to be called now and then.
+  void Sweep() { cache_.Sweep(); }
+  // Unloads everything that is not in use.
+  void EvictIdle() { cache_.EvictIdle(); }
+
+  int64_t used_bytes() const { return cache_.used_bytes(); }
+  int64_t budget_bytes() const { return cache_.budget_bytes(); }
+
+ private:
+  class LoadedModel;
+  using Cache = cache::PinnedLruCache<Model>;
+
+  ModelRuntime(const model_store::ModelStore& store, Options options, telemetry::Metrics* metrics);
+  cache::CacheOptions MakeCacheOptions() const;
+  absl::StatusOr<Cache::Loaded> Load(const config::v1::ModelEntry& entry, const std::string& path);
+
+  const model_store::ModelStore& store_;
+  const Options options_;
+  telemetry::Metrics* const metrics_;
+  Cache cache_;
+
+  // One load at a time, so that the memory it takes can be measured.
+  Mutex load_mutex_;
+};
+
+}  // namespace reelsight::inference

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shared/inference/model_source.h"
+
+namespace reelsight::inference {
+
+absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSource& models, std::string_view name,
+                                       const CancelToken& cancel) {
+  absl::StatusOr<PinnedModel> pinned = models.Acquire(name, cancel);
+  if (pinned.ok() && view.stats != nullptr) ++(pinned->cache_hit ? view.stats->cache_hits : view.stats->cache_misses);
+  return pinned;
+}
+
+analyzer::v1::Model DescribeModel(const config::v1::ModelEntry& entry) {
+  analyzer::v1::Model model;
+  model.set_name(entry.name());
+  model.set_version(entry.version());
+  model.set_license(entry.license());
+  return model;
+}
+
+void DescribeModels(const ModelSource& models, const std::vector<std::string>& names,
+                    analyzer::v1::AnalyzerDescription* description) {
+  description->set_available(true);
+  for (const std::string& name : names) {
+    const auto entry = models.Entry(name);
+    if (entry.ok()) *description->add_models() = DescribeModel(**entry);
+    const absl::Status installed = entry.ok() ? models.Installed(name) : entry.status();
+    if (installed.ok() || !description->available()) continue;
+    description->set_available(false);
+    description->set_unavailable_reason(std::string(installed.message()));
+  }
+}
+
+}  // namespace reelsight::inference
