@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "orchestrator/orchestrator_config.h"
+#include "services/detection/analyzers.h"
 #include "services/lightweight/analyzers.h"
 #include "shared/analysis/local_analyzer_client.h"
 #include "shared/base/status.h"
+#include "shared/inference/models_config.h"
 #include "shared/process/cpu_set.h"
 #include "shared/process/version.h"
 #include "shared/rpc/analyzer_service.h"
@@ -40,12 +42,25 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
   }
   telemetry::AnalyzerMetrics& measured = metrics->analyzers();
   const std::string label = metrics->service();
+  RETURN_IF_ERROR(inference::CheckModelsConfig(config.models()));
+  ASSIGN_OR_RETURN(model_store::ModelStore store, inference::OpenStore(config.models()));
+  backend->store_ = std::make_unique<model_store::ModelStore>(std::move(store));
+  inference::ModelRuntime::Options runtime_options = inference::ToRuntimeOptions(config.models());
+  runtime_options.threads = workers;
+  ASSIGN_OR_RETURN(backend->runtime_,
+                   inference::ModelRuntime::Create(*backend->store_, std::move(runtime_options), metrics));
   // The list of services. A new one is one line here.
   ASSIGN_OR_RETURN(auto lightweight,
                    analysis::AnalyzerHost::Create(
                        "lightweight", process::Version(),
                        rpc::MeasureAnalyzers(lightweight::MakeLightweightAnalyzers(), *metrics), workers));
   backend->hosts_.push_back(std::move(lightweight));
+  ASSIGN_OR_RETURN(
+      auto detection,
+      analysis::AnalyzerHost::Create(
+          "detection", process::Version(),
+          rpc::MeasureAnalyzers(detection::MakeDetectionAnalyzers(*backend->runtime_), *metrics), workers));
+  backend->hosts_.push_back(std::move(detection));
   measured.workers.Set({label}, workers);
   backend->executor_ = std::make_unique<concurrency::FairExecutor>(
       concurrency::FairExecutor::Options{.thread_count = workers,

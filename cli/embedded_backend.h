@@ -11,6 +11,8 @@
 #include "reelsight/config/v1/config.pb.h"
 #include "shared/analysis/analyzer_host.h"
 #include "shared/concurrency/fair_executor.h"
+#include "shared/inference/model_runtime.h"
+#include "shared/model_store/model_store.h"
 #include "shared/telemetry/metrics.h"
 
 namespace reelsight::cli {
@@ -36,6 +38,8 @@ class EmbeddedBackend final : public Backend {
 
   // In the order in which they need each other; destroyed from the last.
   std::unique_ptr<telemetry::Metrics> own_metrics_;
+  std::unique_ptr<model_store::ModelStore> store_;
+  std::unique_ptr<inference::ModelRuntime> runtime_;
   std::vector<std::unique_ptr<analysis::AnalyzerHost>> hosts_;
   std::unique_ptr<concurrency::FairExecutor> executor_;
   std::unique_ptr<orchestrator::Orchestrator> orchestrator_;

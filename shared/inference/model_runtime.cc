@@ -182,7 +182,10 @@ const config::v1::ModelEntry* ModelRuntime::DefaultFor(std::string_view task) co
   return store_.catalog().DefaultFor(task);
 }
 
-absl::Status ModelRuntime::Installed(std::string_view name) const { return store_.Installed(name).status(); }
+absl::Status ModelRuntime::Installed(std::string_view name) const {
+  cache_.Sweep();
+  return store_.Installed(name).status();
+}
 
 absl::StatusOr<PinnedModel> ModelRuntime::Acquire(std::string_view name, const CancelToken& cancel) {
   ASSIGN_OR_RETURN(const config::v1::ModelEntry* const entry, Entry(name));

@@ -78,7 +78,8 @@ class ModelRuntime final : public ModelSource {
   const model_store::ModelStore& store_;
   const Options options_;
   telemetry::Metrics* const metrics_;
-  Cache cache_;
+  // Looked through for idle models wherever somebody asks what is installed.
+  mutable Cache cache_;
 
   // One load at a time, so that the memory it takes can be measured.
   Mutex load_mutex_;

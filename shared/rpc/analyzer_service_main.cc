@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "reelsight/config/v1/config.pb.h"
 #include "shared/base/status.h"
+#include "shared/inference/models_config.h"
 #include "shared/process/cpu_set.h"
 #include "shared/process/program.h"
 #include "shared/process/version.h"
@@ -53,7 +54,10 @@ absl::Status Prepare(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* c
     const absl::StatusOr<std::vector<int>> cpus = process::ParseCpuList(config->cpus());
     if (!cpus.ok()) return InvalidField("cpus", std::string(cpus.status().message()));
   }
-  return Choose(parts.make_analyzers(), *config).status();
+  RETURN_IF_ERROR(inference::CheckModelsConfig(config->models()));
+  ASSIGN_OR_RETURN(const model_store::ModelStore store, inference::OpenStore(config->models()));
+  ASSIGN_OR_RETURN(const auto runtime, inference::ModelRuntime::Create(store, {}, nullptr));
+  return Choose(parts.make_analyzers(*runtime), *config).status();
 }
 
 absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig& config) {
@@ -68,8 +72,15 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
   telemetry::Metrics metrics({.service = parts.name,
                               .version = process::Version(),
                               .methods = {"Describe", "AnalyzeFrames", "Summarize"},
-                              .analyzers = true});
-  ASSIGN_OR_RETURN(Analyzers analyzers, Choose(parts.make_analyzers(), config));
+                              .analyzers = true,
+                              .models = true});
+  ASSIGN_OR_RETURN(const model_store::ModelStore store, inference::OpenStore(config.models()));
+  inference::ModelRuntime::Options runtime_options = inference::ToRuntimeOptions(config.models());
+  runtime_options.threads = threads;
+  ASSIGN_OR_RETURN(const std::unique_ptr<inference::ModelRuntime> runtime,
+                   inference::ModelRuntime::Create(store, std::move(runtime_options), &metrics));
+  RETURN_IF_ERROR(runtime->Preload({config.models().preload().begin(), config.models().preload().end()}));
+  ASSIGN_OR_RETURN(Analyzers analyzers, Choose(parts.make_analyzers(*runtime), config));
   ASSIGN_OR_RETURN(const std::unique_ptr<analysis::AnalyzerHost> host,
                    analysis::AnalyzerHost::Create(parts.name, process::Version(),
                                                   MeasureAnalyzers(std::move(analyzers), metrics), threads));
@@ -101,6 +112,7 @@ int AnalyzerServiceMain(int argc, const char* const* argv, const AnalyzerService
   info.settings.push_back({"analyzers", "analyzers", "Analyzers to offer, separated by commas"});
   info.settings.push_back({"cpus", "cpus", "Processors to run on, as in 0-3,8"});
   info.settings.push_back({"threads", "threads", "Worker threads; 0: one for each processor"});
+  for (process::Setting& setting : inference::ModelSettings()) info.settings.push_back(std::move(setting));
   info.settings.push_back({"max_queued_batches", "max_queued_batches", "Batches that may wait"});
   AnalyzerServiceConfig config;
   return process::RunProgram(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shared/analysis/analyzer.h"
+#include "shared/inference/model_source.h"
 
 namespace reelsight::rpc {
 
@@ -19,7 +20,8 @@ struct AnalyzerServiceParts {
   std::string description;
   std::string default_listen_address;
   std::string default_metrics_address;
-  std::function<std::vector<std::unique_ptr<analysis::Analyzer>>()> make_analyzers;
+  // `models` outlives the analyzers.
+  std::function<std::vector<std::unique_ptr<analysis::Analyzer>>(inference::ModelSource& models)> make_analyzers;
 };
 
 // Reads flags and configuration, serves until told to stop, and returns the exit status of the process: 0 good, 1 it
