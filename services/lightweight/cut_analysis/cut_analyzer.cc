@@ -7,8 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "reelsight/v1/cut_analysis.pb.h"
-#include "services/lightweight/cut_analysis/classical_detector.h"
+#include "services/lightweight/cut_analysis/frame_features.h"
 #include "services/lightweight/cut_analysis/shot_list.h"
+#include "services/lightweight/cut_analysis/thumbnail.h"
+#include "services/lightweight/cut_analysis/transition_detector.h"
+#include "services/lightweight/cut_analysis/transnet.h"
 
 namespace reelsight::cut_analysis {
 namespace {
@@ -19,6 +22,8 @@ using v1::CutAnalysisOptions;
 using v1::CutAnalysisResult;
 
 constexpr char kName[] = "cut_analysis";
+// Frames whose thumbnails, 3.9 KB each, are kept until Summarize: 10 minutes at 30 frames a second.
+constexpr int kMaxNeuralFrames = 18000;
 constexpr absl::Duration kDefaultMinShot = absl::Milliseconds(100);
 
 CutAnalysisResult::Transition::Kind ProtoKind(TransitionKind kind) {
@@ -59,9 +64,17 @@ absl::Duration StartOf(std::span<const FrameRecord> frames, int index, const Spa
   return std::clamp(frames[index].offset, segment.start, segment.end);
 }
 
+// Which detector is to run.
+struct Choice {
+  // Empty: the classical one.
+  std::string neural_model;
+  // Why it is the classical one though nobody asked for that; empty: somebody did, or it is not.
+  std::string warning;
+};
+
 class CutAnalyzer final : public analysis::Analyzer {
  public:
-  explicit CutAnalyzer(std::unique_ptr<TransitionDetector> classical) : classical_(std::move(classical)) {}
+  explicit CutAnalyzer(inference::ModelSource* models) : models_(models) {}
 
   analyzer::v1::AnalyzerDescription Describe() const override;
   absl::StatusOr<std::vector<std::string>> AnalyzeFrames(const analysis::BatchView& view,
@@ -70,10 +83,18 @@ class CutAnalyzer final : public analysis::Analyzer {
                                                             const CancelToken& cancel) override;
 
  private:
-  // FAILED_PRECONDITION, WEIGHTS_MISSING, for a method whose detector is not there.
-  absl::StatusOr<const TransitionDetector*> DetectorFor(CutAnalysisOptions::Method method) const;
+  // The name of the neural detector, whether it is installed or not; empty if the catalogue has none.
+  absl::StatusOr<std::string> NeuralModel(const CutAnalysisOptions& options) const;
+  // By options, weights, and the video's length as `frame_count` or its facts say it. FAILED_PRECONDITION,
+  // WEIGHTS_MISSING, or INVALID_ARGUMENT, VIDEO_TOO_LONG, if the neural one is asked for and cannot be had.
+  absl::StatusOr<Choice> Choose(const CutAnalysisOptions& options, const analyzer::v1::VideoFacts& video) const;
+  // What the network says of the frames of each segment. Empty, with `choice` turned to the classical detector, if it
+  // fails and was not asked for.
+  absl::StatusOr<std::vector<ShotProbabilities>> RunNetwork(
+      const analyzer::v1::SummarizeRequest& request, const CutAnalysisOptions& options,
+      const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice, const CancelToken& cancel) const;
 
-  const std::unique_ptr<TransitionDetector> classical_;
+  inference::ModelSource* const models_;
 };
 
 analyzer::v1::Model ClassicalModel() {
@@ -98,27 +119,63 @@ analyzer::v1::AnalyzerDescription CutAnalyzer::Describe() const {
   description.set_result_type(CutAnalysisResult::descriptor()->full_name());
   *description.add_models() = ClassicalModel();
   description.set_available(true);
+  if (const absl::StatusOr<std::string> neural = NeuralModel({}); neural.ok() && !neural->empty()) {
+    *description.add_models() = inference::DescribeModel(**models_->Entry(*neural));
+    const absl::Status installed = models_->Installed(*neural);
+    if (!installed.ok()) {
+      description.set_unavailable_reason(absl::StrCat("only the classical detector: ", installed.message()));
+    }
+  }
   return description;
 }
 
-absl::StatusOr<const TransitionDetector*> CutAnalyzer::DetectorFor(CutAnalysisOptions::Method method) const {
-  switch (method) {
-    case CutAnalysisOptions::METHOD_UNSPECIFIED:
-    case CutAnalysisOptions::CLASSICAL:
-      return classical_.get();
-    case CutAnalysisOptions::NEURAL:
-      return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing,
-                       "cut_analysis: the neural detector is not installed; use method CLASSICAL or leave it out");
-    default:
-      break;
+absl::StatusOr<std::string> CutAnalyzer::NeuralModel(const CutAnalysisOptions& options) const {
+  if (models_ == nullptr) return std::string();
+  if (!options.model().empty()) {
+    ASSIGN_OR_RETURN(const config::v1::ModelEntry* const entry, models_->Entry(options.model()));
+    if (entry->task() != kName) {
+      return InvalidField("cut_analysis.model", absl::StrCat(options.model(), " is a model of ", entry->task()));
+    }
+    return options.model();
   }
-  return InvalidField("cut_analysis.method", absl::StrCat("unknown value ", static_cast<int>(method)));
+  const config::v1::ModelEntry* const entry = models_->DefaultFor(kName);
+  return entry == nullptr ? std::string() : entry->name();
+}
+
+absl::StatusOr<Choice> CutAnalyzer::Choose(const CutAnalysisOptions& options,
+                                           const analyzer::v1::VideoFacts& video) const {
+  if (!CutAnalysisOptions::Method_IsValid(options.method())) {
+    return InvalidField("cut_analysis.method", absl::StrCat("unknown value ", static_cast<int>(options.method())));
+  }
+  ASSIGN_OR_RETURN(std::string model, NeuralModel(options));
+  if (options.method() == CutAnalysisOptions::CLASSICAL) return Choice{};
+  absl::Status problem;
+  const double frame_count = absl::ToDoubleSeconds(FromProto(video.duration())) * video.frame_rate();
+  if (model.empty()) {
+    problem = MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing,
+                        "cut_analysis: this program has no neural detector; use method CLASSICAL or leave it out");
+  } else if (frame_count > kMaxNeuralFrames) {
+    problem = InvalidArgument(
+        Reason::kVideoTooLong,
+        absl::StrFormat(
+            "cut_analysis: the neural detector takes videos of up to %d frames, this one has about %.0f; use "
+            "method CLASSICAL or leave it out",
+            kMaxNeuralFrames, frame_count));
+  } else {
+    problem = models_->Installed(model);
+  }
+  if (problem.ok()) return Choice{std::move(model), ""};
+  if (options.method() == CutAnalysisOptions::NEURAL) return problem;
+  // Nothing is amiss where there is nothing to be had.
+  if (model.empty()) return Choice{};
+  return Choice{"", absl::StrCat("the classical detector was used: ", problem.message())};
 }
 
 absl::StatusOr<std::vector<std::string>> CutAnalyzer::AnalyzeFrames(const analysis::BatchView& view,
                                                                     const CancelToken& cancel) {
   ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<CutAnalysisOptions>(*view.options));
-  ASSIGN_OR_RETURN(const TransitionDetector* const detector, DetectorFor(options.method()));
+  ASSIGN_OR_RETURN(const Choice choice,
+                   Choose(options, view.video == nullptr ? analyzer::v1::VideoFacts() : *view.video));
   std::vector<std::string> payloads;
   payloads.reserve(view.items.size());
   for (const analysis::BatchView::Item& item : view.items) {
@@ -128,10 +185,36 @@ absl::StatusOr<std::vector<std::string>> CutAnalyzer::AnalyzeFrames(const analys
     if (image.format() != analysis::PixelFormat::kI420) {
       return InvalidArgument(Reason::kBadFrame, "cut_analysis: frames must be I420, as Describe says");
     }
-    payloads.push_back(
-        detector->Extract({image.plane(0), image.plane(1), image.plane(2), image.width_px(), image.height_px()}));
+    const I420View planes{image.plane(0), image.plane(1), image.plane(2), image.width_px(), image.height_px()};
+    std::string features = EncodeFeatures(ExtractFeatures(planes));
+    payloads.push_back(choice.neural_model.empty() ? std::move(features)
+                                                   : JoinPayload(MakeThumbnail(planes), features));
   }
   return payloads;
+}
+
+absl::StatusOr<std::vector<ShotProbabilities>> CutAnalyzer::RunNetwork(
+    const analyzer::v1::SummarizeRequest& request, const CutAnalysisOptions& options,
+    const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice, const CancelToken& cancel) const {
+  const auto run = [&]() -> absl::StatusOr<std::vector<ShotProbabilities>> {
+    ASSIGN_OR_RETURN(const inference::PinnedModel model, models_->Acquire(choice.neural_model, cancel));
+    std::vector<ShotProbabilities> probabilities;
+    for (const std::vector<std::string_view>& segment : thumbnails) {
+      const bool complete = std::none_of(segment.begin(), segment.end(), [](std::string_view t) { return t.empty(); });
+      if (!complete) {
+        return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing,
+                         "cut_analysis: some frames were analysed by a replica without the weights of the neural "
+                         "detector; install them on all replicas");
+      }
+      ASSIGN_OR_RETURN(probabilities.emplace_back(), RunTransNet(*model, segment, request.request_id(), cancel));
+    }
+    return probabilities;
+  };
+  absl::StatusOr<std::vector<ShotProbabilities>> probabilities = run();
+  if (probabilities.ok() || options.method() == CutAnalysisOptions::NEURAL) return probabilities;
+  RETURN_IF_ERROR(cancel.status());
+  choice = {"", absl::StrCat("the classical detector was used: ", probabilities.status().message())};
+  return std::vector<ShotProbabilities>(thumbnails.size());
 }
 
 void AddTransitions(std::span<const TimedTransition> transitions, CutAnalysisResult& result,
@@ -168,32 +251,49 @@ void AddShots(std::span<const Span> shots, CutAnalysisResult& result,
 absl::StatusOr<analyzer::v1::SummarizeResponse> CutAnalyzer::Summarize(const analyzer::v1::SummarizeRequest& request,
                                                                        const CancelToken& cancel) {
   ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<CutAnalysisOptions>(request.options()));
-  ASSIGN_OR_RETURN(const TransitionDetector* const detector, DetectorFor(options.method()));
+  ASSIGN_OR_RETURN(Choice choice, Choose(options, request.video()));
   if (request.segments().empty()) return InvalidField("segments", "at least one is needed");
   DetectionOptions detection;
   if (options.has_sensitivity()) detection.sensitivity = options.sensitivity();
   detection.hard_cuts_only = options.hard_cuts_only();
   const absl::Duration min_shot = options.has_min_shot() ? FromProto(options.min_shot()) : kDefaultMinShot;
+  if (request.sample_fps() > 0 && options.method() != CutAnalysisOptions::NEURAL) choice = {};
 
-  CutAnalysisResult result;
-  result.set_method(CutAnalysisOptions::CLASSICAL);
-  std::vector<analyzer::v1::TimelineEntry> timeline;
-  std::vector<Span> all_shots;
+  std::vector<std::vector<FrameRecord>> frames;
+  std::vector<std::vector<std::string_view>> thumbnails;
   int next = 0;
   for (const analyzer::v1::Segment& proto_segment : request.segments()) {
     const Span segment{FromProto(proto_segment.start_offset()), FromProto(proto_segment.end_offset())};
+    frames.emplace_back();
+    thumbnails.emplace_back();
     // Frames before the segment belong to none; those at or after its end to a later one.
-    std::vector<FrameRecord> frames;
     for (; next < request.results_size(); ++next) {
       const absl::Duration offset = FromProto(request.results(next).offset());
       if (offset >= segment.end) break;
-      if (offset >= segment.start) frames.push_back({offset, request.results(next).payload()});
+      if (offset < segment.start) continue;
+      const PayloadParts parts = SplitPayload(request.results(next).payload());
+      frames.back().push_back({offset, parts.features});
+      thumbnails.back().push_back(parts.thumbnail);
     }
-    ASSIGN_OR_RETURN(const std::vector<Transition> found, detector->Detect(frames, detection, cancel));
+  }
+  std::vector<ShotProbabilities> probabilities(frames.size());
+  if (!choice.neural_model.empty()) {
+    ASSIGN_OR_RETURN(probabilities, RunNetwork(request, options, thumbnails, choice, cancel));
+  }
+
+  CutAnalysisResult result;
+  result.set_method(choice.neural_model.empty() ? CutAnalysisOptions::CLASSICAL : CutAnalysisOptions::NEURAL);
+  std::vector<analyzer::v1::TimelineEntry> timeline;
+  std::vector<Span> all_shots;
+  for (size_t i = 0; i < frames.size(); ++i) {
+    const analyzer::v1::Segment& proto_segment = request.segments(static_cast<int>(i));
+    const Span segment{FromProto(proto_segment.start_offset()), FromProto(proto_segment.end_offset())};
+    ASSIGN_OR_RETURN(const std::vector<Transition> found,
+                     FindTransitions(frames[i], detection, probabilities[i], cancel));
     std::vector<TimedTransition> transitions;
     for (const Transition& transition : found) {
-      transitions.push_back({transition.kind, StartOf(frames, transition.first, segment),
-                             StartOf(frames, transition.end, segment), transition.score});
+      transitions.push_back({transition.kind, StartOf(frames[i], transition.first, segment),
+                             StartOf(frames[i], transition.end, segment), transition.score});
     }
     transitions = DropShortShots(std::move(transitions), min_shot);
     const std::vector<Span> shots = MakeShots(segment, transitions);
@@ -214,14 +314,20 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> CutAnalyzer::Summarize(const ana
   for (analyzer::v1::TimelineEntry& entry : timeline) *response.add_timeline() = std::move(entry);
   response.set_headline(absl::StrFormat("%d %s, %.3g cuts a minute", all_shots.size(),
                                         all_shots.size() == 1 ? "shot" : "shots", pace.cuts_per_minute));
-  *response.mutable_model() = ClassicalModel();
+  if (choice.neural_model.empty()) {
+    *response.mutable_model() = ClassicalModel();
+  } else {
+    ASSIGN_OR_RETURN(const config::v1::ModelEntry* const entry, models_->Entry(choice.neural_model));
+    *response.mutable_model() = inference::DescribeModel(*entry);
+  }
+  response.set_warning(choice.warning);
   return response;
 }
 
 }  // namespace
 
-std::unique_ptr<analysis::Analyzer> MakeCutAnalyzer() {
-  return std::make_unique<CutAnalyzer>(std::make_unique<ClassicalDetector>());
+std::unique_ptr<analysis::Analyzer> MakeCutAnalyzer(inference::ModelSource* models) {
+  return std::make_unique<CutAnalyzer>(models);
 }
 
 }  // namespace reelsight::cut_analysis

@@ -6,10 +6,11 @@
 #include <memory>
 
 #include "shared/analysis/analyzer.h"
+#include "shared/inference/model_source.h"
 
 namespace reelsight::cut_analysis {
 
-// With the classical detector.
-std::unique_ptr<analysis::Analyzer> MakeCutAnalyzer();
+// `models` must outlive it; nullptr: the classical detector only.
+std::unique_ptr<analysis::Analyzer> MakeCutAnalyzer(inference::ModelSource* models = nullptr);
 
 }  // namespace reelsight::cut_analysis

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reelsight/v1/cut_analysis.pb.h"
+#include "services/lightweight/cut_analysis/fake_transnet.h"
 #include "services/lightweight/cut_analysis/made_shots.h"
 #include "shared/testing/analyzer_driver.h"
 
@@ -185,6 +186,108 @@ TEST_F(CutAnalyzerTest, BadInputIsRefused) {
   CancelToken cancelled;
   cancelled.Cancel(absl::CancelledError("gone"));
   EXPECT_EQ(driver_.Summarize(request, cancelled).status().code(), absl::StatusCode::kCancelled);
+}
+
+class NeuralCutAnalyzerTest : public CutAnalyzerTest {
+ protected:
+  NeuralCutAnalyzerTest() {
+    AppendShot(pictures_, 1, 30);
+    AppendShot(pictures_, 2, 70, 0);
+    AppendShot(pictures_, 3, 25, 2);
+  }
+  static void SetOptions(analyzer::v1::SummarizeRequest& request, CutAnalysisOptions::Method method,
+                         const std::string& model = "") {
+    CutAnalysisOptions options;
+    options.set_method(method);
+    options.set_model(model);
+    request.mutable_options()->PackFrom(options);
+  }
+  absl::StatusOr<analyzer::v1::SummarizeResponse> Summarize(const analyzer::v1::SummarizeRequest& request) {
+    return neural_.Summarize(request);
+  }
+
+  FakeTransNet network_;
+  AnalyzerDriver neural_{MakeCutAnalyzer(&network_), kInterval};
+  Pictures pictures_;
+};
+
+TEST_F(NeuralCutAnalyzerTest, IsTheDefaultWhereItsWeightsAre) {
+  const auto response = Summarize(neural_.MakeRequest(pictures_));
+  ASSERT_TRUE(response.ok()) << response.status();
+  CutAnalysisResult result;
+  ASSERT_TRUE(response->typed().UnpackTo(&result));
+  EXPECT_EQ(result.method(), CutAnalysisOptions::NEURAL);
+  EXPECT_THAT(Names(result), ElementsAre("HARD_CUT 30-30", "HARD_CUT 100-100"));
+  EXPECT_EQ(response->model().name(), "transnetv2");
+  EXPECT_EQ(response->warning(), "");
+  EXPECT_EQ(network_.runs(), 3);
+}
+
+TEST_F(NeuralCutAnalyzerTest, BatchingDoesNotMatter) {
+  const auto whole = Summarize(neural_.MakeRequest(pictures_));
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  for (uint32_t seed = 1; seed <= 3; ++seed) {
+    const auto batches = AnalyzerDriver::ShuffledBatches(static_cast<int64_t>(pictures_.size()), seed);
+    const auto split = Summarize(neural_.MakeRequest(pictures_, batches));
+    ASSERT_TRUE(split.ok()) << split.status();
+    EXPECT_EQ(split->SerializeAsString(), whole->SerializeAsString()) << seed;
+  }
+}
+
+TEST_F(NeuralCutAnalyzerTest, WithoutWeightsTheClassicalOneServesWithAWarning) {
+  network_.installed = false;
+  analyzer::v1::SummarizeRequest request = neural_.MakeRequest(pictures_);
+  const auto response = Summarize(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->model().name(), "classical");
+  EXPECT_THAT(response->warning(), HasSubstr("reelsight models pull transnetv2"));
+  SetOptions(request, CutAnalysisOptions::CLASSICAL);
+  EXPECT_EQ(Summarize(request)->warning(), "");
+  SetOptions(request, CutAnalysisOptions::NEURAL);
+  EXPECT_EQ(Summarize(request).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Summarize(request).status().message()), HasSubstr("reelsight models pull transnetv2"));
+}
+
+TEST_F(NeuralCutAnalyzerTest, AFrameWithoutThumbnailMakesItClassical) {
+  analyzer::v1::SummarizeRequest request = neural_.MakeRequest(pictures_);
+  network_.installed = false;
+  *request.mutable_results(7) = neural_.MakeRequest(pictures_).results(7);
+  network_.installed = true;
+  EXPECT_THAT(Summarize(request)->warning(), HasSubstr("replica"));
+  SetOptions(request, CutAnalysisOptions::NEURAL);
+  EXPECT_EQ(Summarize(request).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(NeuralCutAnalyzerTest, AFailureOfTheNetworkIsNoFailureUnlessItWasAskedFor) {
+  analyzer::v1::SummarizeRequest request = neural_.MakeRequest(pictures_);
+  network_.failure = absl::InternalError("outputs hold a NaN");
+  EXPECT_THAT(Summarize(request)->warning(), HasSubstr("outputs hold a NaN"));
+  SetOptions(request, CutAnalysisOptions::NEURAL);
+  EXPECT_EQ(Summarize(request).status(), network_.failure);
+}
+
+TEST_F(NeuralCutAnalyzerTest, LongVideosAndSparseSamplesAreForTheClassicalOne) {
+  analyzer::v1::SummarizeRequest request = neural_.MakeRequest(pictures_);
+  request.set_sample_fps(6);
+  EXPECT_EQ(Summarize(request)->model().name(), "classical");
+  EXPECT_EQ(Summarize(request)->warning(), "");
+  request.set_sample_fps(0);
+  request.mutable_video()->mutable_duration()->set_seconds(601);
+  request.mutable_video()->set_frame_rate(30);
+  EXPECT_EQ(Summarize(request)->model().name(), "classical");
+  EXPECT_THAT(Summarize(request)->warning(), HasSubstr("18000 frames"));
+  SetOptions(request, CutAnalysisOptions::NEURAL);
+  EXPECT_EQ(Summarize(request).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(NeuralCutAnalyzerTest, AnotherModelMayBeNamed) {
+  analyzer::v1::SummarizeRequest request = neural_.MakeRequest(pictures_);
+  SetOptions(request, CutAnalysisOptions::NEURAL, "transnetv2");
+  EXPECT_TRUE(Summarize(request).ok());
+  for (const char* const name : {"other", "unknown"}) {
+    SetOptions(request, CutAnalysisOptions::NEURAL, name);
+    EXPECT_EQ(Summarize(request).status().code(), absl::StatusCode::kInvalidArgument) << name;
+  }
 }
 
 }  // namespace

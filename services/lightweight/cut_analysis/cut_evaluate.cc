@@ -15,7 +15,10 @@
 #include "services/lightweight/cut_analysis/cut_analyzer.h"
 #include "services/lightweight/cut_analysis/gradual_detector.h"
 #include "services/lightweight/cut_analysis/hard_cut_detector.h"
+#include "services/lightweight/cut_analysis/thumbnail.h"
+#include "services/lightweight/cut_analysis/transnet.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/inference/model_runtime.h"
 
 namespace reelsight::cut_analysis {
 namespace {
@@ -27,6 +30,11 @@ struct Flags {
   // Every so many frames is analysed.
   int step = 1;
   float sensitivity = 0.5F;
+  // `classical`, `neural`, or `network`: what the network says alone, by the rule of its authors, as hard cuts.
+  std::string method = "classical";
+  // Catalogues beside the built-in one.
+  std::vector<std::string> catalogs;
+  int threads = 2;
   // Prints the evidence of each candidate, for tuning.
   bool evidence = false;
 };
@@ -45,7 +53,7 @@ void PrintEvidence(const analyzer::v1::SummarizeRequest& request) {
   std::vector<FrameFeatures> features;
   for (const analyzer::v1::FrameResult& result : request.results()) {
     offsets.push_back(analysis::FromProto(result.offset()));
-    features.push_back(*DecodeFeatures(result.payload()));
+    features.push_back(*DecodeFeatures(SplitPayload(result.payload()).features));
   }
   const std::vector<SeriesFrame> series = MakeSeries(offsets, std::move(features));
   for (const CutCandidate& candidate : FindCutCandidates(series, 0)) {
@@ -62,13 +70,53 @@ void PrintEvidence(const analyzer::v1::SummarizeRequest& request) {
   }
 }
 
+// What the network alone finds: a cut where each scene but the first begins.
+absl::StatusOr<v1::CutAnalysisResult> FindByNetwork(const analyzer::v1::SummarizeRequest& request,
+                                                    inference::ModelSource& models, double fps) {
+  ASSIGN_OR_RETURN(const inference::PinnedModel model,
+                   models.Acquire(models.DefaultFor("cut_analysis")->name(), CancelToken()));
+  std::vector<std::string_view> thumbnails;
+  for (const analyzer::v1::FrameResult& frame : request.results()) {
+    thumbnails.push_back(SplitPayload(frame.payload()).thumbnail);
+  }
+  ASSIGN_OR_RETURN(const ShotProbabilities probabilities, RunTransNet(*model, thumbnails, "", CancelToken()));
+  v1::CutAnalysisResult result;
+  const std::vector<std::pair<int, int>> scenes = PublishedScenes(probabilities.boundary, 0.5F);
+  for (size_t i = 1; i < scenes.size(); ++i) {
+    v1::CutAnalysisResult::Transition& cut = *result.add_transitions();
+    cut.set_kind(v1::CutAnalysisResult::Transition::HARD_CUT);
+    *cut.mutable_start_offset() = analysis::ToProto(OffsetOf(request.results(scenes[i].first).index(), fps));
+    *cut.mutable_end_offset() = cut.start_offset();
+  }
+  return result;
+}
+
+absl::StatusOr<v1::CutAnalysisResult> FindByAnalyzer(const analyzer::v1::SummarizeRequest& request,
+                                                     const analysis::AnalyzerHost& host) {
+  ASSIGN_OR_RETURN(const analyzer::v1::SummarizeResponse summary, host.Summarize(request, CancelToken()));
+  v1::CutAnalysisResult result;
+  if (!summary.typed().UnpackTo(&result)) return absl::InternalError("another result");
+  return result;
+}
+
 int Run(const Flags& flags) {
+  const auto store = model_store::ModelStore::Open({.catalog_files = flags.catalogs});
+  if (!store.ok()) {
+    std::cerr << store.status() << "\n";
+    return 1;
+  }
+  const auto runtime = inference::ModelRuntime::Create(*store, {.threads = flags.threads}, nullptr);
+  if (!runtime.ok()) {
+    std::cerr << runtime.status() << "\n";
+    return 1;
+  }
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers;
-  analyzers.push_back(MakeCutAnalyzer());
+  analyzers.push_back(MakeCutAnalyzer(runtime->get()));
   const auto host = analysis::AnalyzerHost::Create("evaluate", "1", std::move(analyzers), 1);
   const std::string name = "cut_analysis";
   v1::CutAnalysisOptions options;
   options.set_sensitivity(flags.sensitivity);
+  options.set_method(flags.method == "classical" ? v1::CutAnalysisOptions::CLASSICAL : v1::CutAnalysisOptions::NEURAL);
   analyzer::v1::SummarizeRequest request;
   request.set_analyzer(name);
   request.mutable_options()->PackFrom(options);
@@ -92,7 +140,7 @@ int Run(const Flags& flags) {
     batch.work.push_back(std::move(work));
     const auto response = (*host)->AnalyzeFrames(batch, CancelToken());
     if (!response.ok() || response->results(0).failure().code() != 0) {
-      std::cerr << response.status() << "\n";
+      std::cerr << response.status() << " " << (response.ok() ? response->results(0).failure().message() : "") << "\n";
       return 1;
     }
     for (const analyzer::v1::FrameResult& result : response->results(0).results()) *request.add_results() = result;
@@ -102,14 +150,14 @@ int Run(const Flags& flags) {
     PrintEvidence(request);
     return 0;
   }
-  const auto summary = (*host)->Summarize(request, CancelToken());
-  v1::CutAnalysisResult result;
-  if (!summary.ok() || !summary->typed().UnpackTo(&result)) {
-    std::cerr << summary.status() << "\n";
+  const auto result =
+      flags.method == "network" ? FindByNetwork(request, **runtime, flags.fps) : FindByAnalyzer(request, **host);
+  if (!result.ok()) {
+    std::cerr << result.status() << "\n";
     return 1;
   }
   std::string json;
-  if (!google::protobuf::util::MessageToJsonString(result, &json).ok()) return 1;
+  if (!google::protobuf::util::MessageToJsonString(*result, &json).ok()) return 1;
   std::cout << json << "\n";
   return 0;
 }
@@ -125,6 +173,10 @@ int main(int argc, char** argv) {
   app.add_option("--fps", flags.fps, "Frames a second")->check(CLI::Range(0.1, 1000.0));
   app.add_option("--step", flags.step, "Analyse every so many frames")->check(CLI::Range(1, 1000));
   app.add_option("--sensitivity", flags.sensitivity, "As in CutAnalysisOptions")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--method", flags.method, "Detector: classical, neural, network")
+      ->check(CLI::IsMember({"classical", "neural", "network"}));
+  app.add_option("--catalog", flags.catalogs, "Catalogue of models beside the built-in one");
+  app.add_option("--threads", flags.threads, "Windows of the network at once")->check(CLI::Range(1, 256));
   app.add_flag("--evidence", flags.evidence, "Print the evidence of hard cut candidates instead");
   CLI11_PARSE(app, argc, argv);
   return reelsight::cut_analysis::Run(flags);

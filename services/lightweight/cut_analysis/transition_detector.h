@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How cut_analysis finds transitions: a detector turns each frame into bytes by itself, then reads the whole series.
-// The analyzer around it does options, shots, pace and messages, so another detector is one more class of this shape
-// and one more entry in MakeCutAnalyzer().
+// How cut_analysis finds transitions in the frames of a series, by hand-made features alone or with what a neural
+// network says of them. The analyzer around it runs the network, and does options, shots, pace and messages.
+//
+// Note [Two opinions]: the network and the features err differently: it takes flashes, pop-ups and objects that pass
+// for cuts, they take what looks like a mix for a dissolve. So with a network both must agree: the score is the
+// geometric mean of the two. Places, spans and kinds are those of the features, which know them to the frame; the
+// network adds what they have no notion of, gradual changes that are no mix. The thresholds are those best on the
+// tuning clips of tests/bench/cuts.
 #pragma once
 
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "services/lightweight/cut_analysis/frame_features.h"
+#include "services/lightweight/cut_analysis/transnet.h"
 #include "shared/base/cancel_token.h"
 
 namespace reelsight::cut_analysis {
@@ -30,10 +34,10 @@ struct Transition {
   float score = 0;
 };
 
-// One analysed frame: its time and what Extract made of it.
+// One analysed frame: its time and its features, as EncodeFeatures makes them.
 struct FrameRecord {
   absl::Duration offset;
-  std::string_view payload;
+  std::string_view features;
 };
 
 struct DetectionOptions {
@@ -43,20 +47,11 @@ struct DetectionOptions {
   bool hard_cuts_only = false;
 };
 
-// Immutable after construction, so thread-safe.
-class TransitionDetector {
- public:
-  virtual ~TransitionDetector() = default;
-
-  // What is kept of one frame, at most about 1 KiB.
-  virtual std::string Extract(const I420View& image) const = 0;
-
-  // Transitions of one uninterrupted series, ascending by offset; ascending by first, not overlapping. Frames may be
-  // far apart, and not evenly spaced. INVALID_ARGUMENT, BAD_FRAME, for a payload that Extract did not make; the token's
-  // status when cancelled.
-  virtual absl::StatusOr<std::vector<Transition>> Detect(std::span<const FrameRecord> frames,
-                                                         const DetectionOptions& options,
-                                                         const CancelToken& cancel) const = 0;
-};
+// Transitions of one uninterrupted series, ascending by offset; ascending by first, not overlapping. Frames may be far
+// apart, and not evenly spaced. `network` has what a network says of each frame, or is empty. INVALID_ARGUMENT,
+// BAD_FRAME, for features that are none; the token's status when cancelled.
+absl::StatusOr<std::vector<Transition>> FindTransitions(std::span<const FrameRecord> frames,
+                                                        const DetectionOptions& options,
+                                                        const ShotProbabilities& network, const CancelToken& cancel);
 
 }  // namespace reelsight::cut_analysis

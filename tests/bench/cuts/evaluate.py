@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures cut_analysis and PySceneDetect on the labelled set that make_set.py builds.
 
-    python evaluate.py SET --program build/release/bin/cut_evaluate [--peers] [--report RESULTS.md]
+    python evaluate.py SET --program build/release/bin/cut_evaluate [--neural] [--peers] [--report RESULTS.md]
 
 A cut matches within one frame, a gradual transition at an overlap of IoU >= 0.5; one to one, in order of time. The
 peers report places, not spans, so a place inside a gradual transition counts neither for nor against their cuts, and
-counts as having found the transition. Their parameters are those best on the tuning clips.
+counts as having found the transition. Their parameters are those best on the tuning clips. TransNetV2 alone, at its
+authors' threshold, is measured as a peer.
 """
 
 import argparse
@@ -36,8 +37,8 @@ def pipe(path: Path, clip: dict, command: list[str]) -> str:
         return subprocess.run(command + flags, stdin=decoder.stdout, check=True, capture_output=True, text=True).stdout
 
 
-def ours(path: Path, clip: dict, program: str, step: int = 1) -> list[dict]:
-    result = json.loads(pipe(path, clip, [program, "--step", str(step)]))
+def ours(path: Path, clip: dict, command: list[str], step: int = 1) -> list[dict]:
+    result = json.loads(pipe(path, clip, [*command, "--step", str(step)]))
     found = []
     for transition in result.get("transitions", []):
         start, end = (round(float(transition[key].rstrip("s")) * clip["fps"]) for key in ("startOffset", "endOffset"))
@@ -188,8 +189,8 @@ def evaluate_peers(root: Path, clips: list[dict]) -> dict:
     out = {}
     for family in ("content", "adaptive"):
         best = max((n for n in makers if n.startswith(family)), key=lambda n: totals[n]["cut"].f1)
-        out[best] = {"tune": totals[best], "test": {key: Counts() for key in ("cut", "gradual")}}
-    chosen = {name: makers[name] for name in out}
+        out[f"PySceneDetect {best}"] = {"tune": totals[best], "test": {key: Counts() for key in ("cut", "gradual")}}
+    chosen = {name: makers[name.removeprefix("PySceneDetect ")] for name in out}
     # One at a time keeps the content and the adaptive score apart.
     for clip in (c for c in clips if c["split"] == "test"):
         for name, places in peer_places(root / clip["file"], chosen).items():
@@ -198,11 +199,21 @@ def evaluate_peers(root: Path, clips: list[dict]) -> dict:
     return out
 
 
-def evaluate_ours(root: Path, clips: list[dict], program: str, step: int, verbose: bool) -> dict:
+def evaluate_network(root: Path, clips: list[dict], command: list[str]) -> dict:
+    """TransNetV2 alone, as a peer."""
+    out = {split: {key: Counts() for key in ("cut", "gradual")} for split in ("tune", "test")}
+    for clip in clips:
+        places = [t["start"] for t in ours(root / clip["file"], clip, [*command, "--method", "network"])]
+        for key, counts in score_places(clip, places).items():
+            out[clip["split"]][key].add(counts)
+    return {"TransNetV2 alone": out}
+
+
+def evaluate_ours(root: Path, clips: list[dict], command: list[str], step: int, verbose: bool) -> dict:
     out = {split: {key: Counts() for key in ("cut", "gradual", *GRADUAL)} for split in ("tune", "test")}
     false_in_negatives = {}
     for clip in clips:
-        counts, wrong = score(clip, ours(root / clip["file"], clip, program, step), step)
+        counts, wrong = score(clip, ours(root / clip["file"], clip, command, step), step)
         for key, value in counts.items():
             out[clip["split"]][key].add(value)
         if clip["group"] == "negatives":
@@ -223,7 +234,13 @@ def row(name, counts):
     )
 
 
-def report(clips, own, peers) -> str:
+def false_alarms(own, split) -> str:
+    return ", ".join(
+        f"{kind} {cuts}, {gradual}" for (s, kind), (cuts, gradual) in sorted(own["negatives"].items()) if s == split
+    )
+
+
+def report(clips, own, neural, peers) -> str:
     head = "| | labelled | found | false | precision | recall | F1 |\n|---|---|---|---|---|---|---|"
     lines = []
     for split in ("test", "tune"):
@@ -237,32 +254,40 @@ def report(clips, own, peers) -> str:
             row({"cut": "hard cuts", "gradual": "**gradual, pooled**"}.get(k, k.replace("_", " ")), own[split][k])
             for k in ("cut", "gradual", *GRADUAL)
         ]
+        if neural:
+            lines += [
+                row(
+                    {"cut": "with the network: hard cuts", "gradual": "**with the network: gradual, pooled**"}.get(
+                        k, k
+                    ),
+                    c,
+                )
+                for k, c in ((k, neural[split][k]) for k in ("cut", "gradual"))
+            ]
+            lines += [row(f"with the network: {k.replace('_', ' ')}", neural[split][k]) for k in GRADUAL]
         for name, counts in peers.items():
-            lines += [row(f"PySceneDetect {name}: cuts", counts[split]["cut"])]
+            lines += [row(f"{name}: cuts", counts[split]["cut"])]
             found = counts[split]["gradual"]
             lines += [
-                f"| PySceneDetect {name.split()[0]}: gradual, any place inside counts | {found.hit + found.missed} "
-                f"| {found.hit} | | | {found.recall:.3f} | |"
+                f"| {name.split(' threshold')[0].split(' adaptive_')[0]}: gradual, any place inside counts "
+                f"| {found.hit + found.missed} | {found.hit} | | | {found.recall:.3f} | |"
             ]
-        lines += [
-            "",
-            "False alarms in the hard negatives (cuts, gradual): "
-            + ", ".join(
-                f"{kind} {cuts}, {gradual}"
-                for (s, kind), (cuts, gradual) in sorted(own["negatives"].items())
-                if s == split
-            )
-            + ".",
-            "",
-        ]
+        lines += ["", f"False alarms in the hard negatives (cuts, gradual): {false_alarms(own, split)}."]
+        lines += [f"With the network: {false_alarms(neural, split)}."] if neural else []
+        lines += [""]
     return "\n".join(lines)
 
 
-def report_misses(own, peers) -> list[str]:
+def report_misses(own, neural, peers) -> list[str]:
     """What the reported clips fall short of; printed as well."""
     test = own["test"]
     misses = [
         f"F1 of {key} is {test[key].f1:.3f}, wants {least}" for key, least in LEAST_F1.items() if test[key].f1 < least
+    ]
+    misses += [
+        f"F1 of {key} with the network is {neural['test'][key].f1:.3f}, wants {least}"
+        for key, least in LEAST_F1.items()
+        if neural and neural["test"][key].f1 < least
     ]
     misses += [f"cuts: {name} is better" for name, counts in peers.items() if counts["test"]["cut"].f1 > test["cut"].f1]
     for miss in misses:
@@ -274,6 +299,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path)
     parser.add_argument("--program", default="build/release/bin/cut_evaluate")
+    parser.add_argument("--neural", action="store_true", help="with the network, too, and by the network alone")
+    parser.add_argument("--catalog", help="catalogue of models beside the built-in one")
     parser.add_argument("--peers", action="store_true", help="run PySceneDetect too")
     parser.add_argument("--split", choices=["tune", "test"], help="only this one")
     parser.add_argument("--step", type=int, default=1, help="analyse every so many frames")
@@ -282,9 +309,16 @@ def main():
     flags = parser.parse_args()
     clips = json.loads((flags.set / "labels.json").read_text())["clips"]
     clips = [clip for clip in clips if flags.split in (None, clip["split"])]
-    own = evaluate_ours(flags.set, clips, flags.program, flags.step, flags.verbose)
-    peers = evaluate_peers(flags.set, clips) if flags.peers else {}
-    text = report(clips, own, peers)
+    command = [flags.program] + (["--catalog", flags.catalog] if flags.catalog else [])
+    own = evaluate_ours(flags.set, clips, command, flags.step, flags.verbose)
+    neural, peers = {}, {}
+    if flags.neural:
+        both = [*command, "--method", "neural"]
+        neural = evaluate_ours(flags.set, clips, both, flags.step, flags.verbose)
+        peers = evaluate_network(flags.set, clips, command)
+    if flags.peers:
+        peers |= evaluate_peers(flags.set, clips)
+    text = report(clips, own, neural, peers)
     print(text)
     if flags.report:
         flags.report.write_text(
@@ -292,7 +326,7 @@ def main():
             "Made by `scripts/parity`, which runs `make_set.py` and `evaluate.py`; their heads have the rules.\n\n"
             + text
         )
-    return 1 if flags.split != "tune" and report_misses(own, peers) else 0
+    return 1 if flags.split != "tune" and report_misses(own, neural, peers) else 0
 
 
 if __name__ == "__main__":

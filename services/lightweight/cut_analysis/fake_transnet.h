@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For tests: a network of TransNetV2's shape that calls a frame the last of its shot if the next one is far from it,
+// and its source.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "shared/inference/model_source.h"
+
+namespace reelsight::cut_analysis {
+
+// Thread-safe, but for `installed` and `failure`, which are set before use.
+class FakeTransNet final : public inference::Model, public inference::ModelSource {
+ public:
+  FakeTransNet();
+
+  // inference::Model.
+  const config::v1::ModelEntry& entry() const override { return entry_; }
+  const std::vector<inference::TensorSpec>& inputs() const override { return inputs_; }
+  const std::vector<inference::TensorSpec>& outputs() const override { return outputs_; }
+  absl::StatusOr<std::vector<inference::Sample>> Run(const std::string& client, std::vector<inference::Sample> samples,
+                                                     const CancelToken& cancel) const override;
+
+  // inference::ModelSource: this network under the name `transnetv2`, and `other` of another task.
+  absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const override;
+  const config::v1::ModelEntry* DefaultFor(std::string_view task) const override;
+  absl::Status Installed(std::string_view name) const override;
+  absl::StatusOr<inference::PinnedModel> Acquire(std::string_view name, const CancelToken& cancel) override;
+
+  int runs() const { return runs_; }
+
+  bool installed = true;
+  // What Run answers; OK: it runs.
+  absl::Status failure;
+
+ private:
+  config::v1::ModelEntry entry_;
+  config::v1::ModelEntry other_;
+  std::vector<inference::TensorSpec> inputs_;
+  std::vector<inference::TensorSpec> outputs_;
+  mutable std::atomic<int> runs_ = 0;
+};
+
+}  // namespace reelsight::cut_analysis

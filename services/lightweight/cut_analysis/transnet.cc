@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/lightweight/cut_analysis/transnet.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "services/lightweight/cut_analysis/thumbnail.h"
+#include "shared/base/status.h"
+
+namespace reelsight::cut_analysis {
+namespace {
+
+using inference::DType;
+using inference::Sample;
+using inference::Tensor;
+
+constexpr int kWindow = 100;
+constexpr int kStep = 50;
+constexpr int kPadding = 25;
+// Windows handed to the model together: enough to keep several processors busy.
+constexpr int kWindowsAtOnce = 16;
+
+absl::Status WrongModel(const inference::Model& model, const std::string& what) {
+  return MakeError(absl::StatusCode::kInternal, Reason::kInvalidModelOutput,
+                   absl::StrCat("cut_analysis: ", model.entry().name(), " is no TransNetV2: ", what));
+}
+
+// Window `index` of the padded series.
+Tensor MakeWindow(std::span<const std::string_view> thumbnails, int index, DType type) {
+  Tensor tensor(type, {1, kWindow, kThumbnailHeightPx, kThumbnailWidthPx, 3});
+  for (int i = 0; i < kWindow; ++i) {
+    const int frame = std::clamp(index * kStep - kPadding + i, 0, static_cast<int>(thumbnails.size()) - 1);
+    const std::string_view pixels = thumbnails[frame];
+    if (type == DType::kUint8) {
+      std::memcpy(tensor.mutable_values<uint8_t>().data() + i * kThumbnailBytes, pixels.data(), kThumbnailBytes);
+    } else {
+      std::transform(pixels.begin(), pixels.end(), tensor.mutable_values<float>().data() + i * kThumbnailBytes,
+                     [](char value) { return static_cast<float>(static_cast<uint8_t>(value)); });
+    }
+  }
+  return tensor;
+}
+
+}  // namespace
+
+absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
+                                              std::span<const std::string_view> thumbnails, const std::string& client,
+                                              const CancelToken& cancel) {
+  if (model.inputs().size() != 1 || model.outputs().size() != 2) return WrongModel(model, "one input, two outputs");
+  const DType type = model.inputs()[0].type;
+  if (type != DType::kUint8 && type != DType::kFloat32) return WrongModel(model, "an input of uint8 or float32");
+  ShotProbabilities probabilities;
+  if (thumbnails.empty()) return probabilities;
+  const auto frame_count = static_cast<int>(thumbnails.size());
+  const int window_count = (frame_count + kStep - 1) / kStep;
+  for (int next = 0; next < window_count; next += kWindowsAtOnce) {
+    RETURN_IF_ERROR(cancel.status());
+    std::vector<Sample> samples;
+    for (int window = next; window < std::min(window_count, next + kWindowsAtOnce); ++window) {
+      samples.push_back({MakeWindow(thumbnails, window, type)});
+    }
+    ASSIGN_OR_RETURN(const std::vector<Sample> outputs, model.Run(client, std::move(samples), cancel));
+    for (const Sample& output : outputs) {
+      for (const Tensor& tensor : output) {
+        if (output.size() != 2 || tensor.count() != kWindow || tensor.type() != DType::kFloat32) {
+          return WrongModel(model,
+                            absl::StrCat("two outputs of 100 values, got ", inference::ShapeText(tensor.shape())));
+        }
+      }
+      const auto middle = [](const Tensor& tensor) { return tensor.values<float>().subspan(kPadding, kStep); };
+      const auto boundary = middle(output[0]), transition = middle(output[1]);
+      probabilities.boundary.insert(probabilities.boundary.end(), boundary.begin(), boundary.end());
+      probabilities.transition.insert(probabilities.transition.end(), transition.begin(), transition.end());
+    }
+  }
+  probabilities.boundary.resize(thumbnails.size());
+  probabilities.transition.resize(thumbnails.size());
+  return probabilities;
+}
+
+std::vector<std::pair<int, int>> PublishedScenes(std::span<const float> boundary, float threshold) {
+  std::vector<std::pair<int, int>> scenes;
+  const auto count = static_cast<int>(boundary.size());
+  int start = 0;
+  bool inside = false;
+  for (int i = 0; i < count; ++i) {
+    const bool above = boundary[i] > threshold;
+    if (inside && !above) start = i;
+    if (!inside && above && i != 0) scenes.emplace_back(start, i);
+    inside = above;
+  }
+  if (count > 0 && !inside) scenes.emplace_back(start, count - 1);
+  if (scenes.empty() && count > 0) scenes.emplace_back(0, count - 1);
+  return scenes;
+}
+
+}  // namespace reelsight::cut_analysis

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TransNetV2 [Soucek and Lokoc, 2020] over a series of thumbnails: windows, probabilities, and the shots that its
+// authors make of them. Which transitions cut_analysis reports is decided in fused_detector.h.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "shared/base/cancel_token.h"
+#include "shared/inference/model_source.h"
+
+namespace reelsight::cut_analysis {
+
+// For each frame of a series, in [0, 1].
+struct ShotProbabilities {
+  // That the frame is the last of its shot; of a gradual transition, its middle.
+  std::vector<float> boundary;
+  // That the frame is part of a transition: the last frame of a shot at a hard cut, all frames of a gradual one.
+  std::vector<float> transition;
+
+  bool empty() const { return boundary.empty(); }
+};
+
+// Runs the network over windows of 100 frames, 50 frames apart, and takes the middle 50 of each; before the first and
+// after the last frame these are repeated, as published. Thumbnails are kThumbnailBytes long. A few windows are in
+// memory at once, whatever the length. `client` as in Model::Run. INTERNAL, INVALID_MODEL_OUTPUT, if the model's inputs
+// and outputs are not those of TransNetV2: frames [n, 100, 27, 48, 3], uint8 or float32 in 0..255, to two probabilities
+// [n, 100].
+absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
+                                              std::span<const std::string_view> thumbnails, const std::string& client,
+                                              const CancelToken& cancel);
+
+// Shots as first and last frame, by the published rule: frames whose boundary probability is above `threshold` part
+// them, and belong to neither but the first of each run.
+std::vector<std::pair<int, int>> PublishedScenes(std::span<const float> boundary, float threshold);
+
+}  // namespace reelsight::cut_analysis
