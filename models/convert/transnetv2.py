@@ -12,6 +12,7 @@ norms are folded into the temporal ones, and the histograms are counted by a pro
 import numpy as np
 
 from graph_builder import GraphBuilder
+from torch_layers import linear
 from torch_pickle import Weights
 
 FRAMES, HEIGHT, WIDTH = 100, 27, 48
@@ -59,11 +60,6 @@ def _layer(graph, weights, name, x, channels, filters):
     x = _cell(graph, weights, f"{name}.DDCNN.1", x, 4 * filters, filters, activate=False)
     x = graph.op("Add", graph.op("Relu", x), shortcut)
     return graph.op("AveragePool", x, kernel_shape=[1, 2, 2], strides=[1, 2, 2])
-
-
-def _linear(graph, weights, name, x, inputs, outputs):
-    kernel = weights.take(f"{name}.weight", outputs, inputs)
-    return graph.op("Add", graph.op("MatMul", x, kernel.T), weights.take(f"{name}.bias", outputs))
 
 
 def _unit_length(graph, x):
@@ -117,20 +113,20 @@ def convert(paths):
 
     similar = graph.op("Transpose", graph.op("Concat", *means, axis=1), perm=[0, 2, 1])
     features = sum(4 * (FILTERS << i) for i in range(LAYERS))
-    similar = _linear(graph, weights, "frame_sim_layer.projection", similar, features, SIMILARITY)
+    similar = linear(graph, weights, "frame_sim_layer.projection", similar, features, SIMILARITY)
     similar = _similarities(graph, _unit_length(graph, similar))
-    similar = graph.op("Relu", _linear(graph, weights, "frame_sim_layer.fc", similar, LOOKUP, SIMILARITY))
+    similar = graph.op("Relu", linear(graph, weights, "frame_sim_layer.fc", similar, LOOKUP, SIMILARITY))
 
     colors = _similarities(graph, _color_histograms(graph, pixels))
-    colors = graph.op("Relu", _linear(graph, weights, "color_hist_layer.fc", colors, LOOKUP, SIMILARITY))
+    colors = graph.op("Relu", linear(graph, weights, "color_hist_layer.fc", colors, LOOKUP, SIMILARITY))
 
     height, width = HEIGHT >> LAYERS, WIDTH >> LAYERS
     flat = height * width * channels
     x = graph.op("Reshape", graph.op("Transpose", x, perm=[0, 2, 3, 4, 1]), graph.ints(-1, FRAMES, flat))
     x = graph.op("Concat", colors, similar, x, axis=2)
-    x = graph.op("Relu", _linear(graph, weights, "fc1", x, flat + 2 * SIMILARITY, HIDDEN))
+    x = graph.op("Relu", linear(graph, weights, "fc1", x, flat + 2 * SIMILARITY, HIDDEN))
     for layer, name in (("cls_layer1", "single_frame"), ("cls_layer2", "many_hot")):
-        logits = graph.op("Squeeze", _linear(graph, weights, layer, x, HIDDEN, 1), graph.ints(2))
+        logits = graph.op("Squeeze", linear(graph, weights, layer, x, HIDDEN, 1), graph.ints(2))
         graph.output(graph.op("Sigmoid", logits), name, np.float32, ["n", FRAMES])
     weights.finish()
     return graph.model()

