@@ -6,6 +6,7 @@ scores  float32 [n, 2, h/2, w/2]  how much a place is inside a character, and be
 """
 
 import numpy as np
+
 from graph_builder import GraphBuilder
 from torch_layers import conv, max_pool
 from torch_pickle import Weights

@@ -7,6 +7,7 @@ of VGG, two bidirectional LSTMs and CTC.
 """
 
 import numpy as np
+
 from graph_builder import GraphBuilder
 from torch_layers import bidirectional_lstm, conv, linear, max_pool
 from torch_pickle import Weights
