@@ -2,7 +2,7 @@
 //
 // Makes batches of items that come from many callers: frames of several videos that want the same model. It has no
 // threads of its own: a waiting caller leads a batch, so there are never more threads at work than callers. See
-// docs/adr/0015-the-caller-leads-the-batch.md.
+// docs/adr/0016-the-caller-leads-the-batch.md.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -24,6 +23,7 @@
 #include "shared/base/cancel_token.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/batching/batch_limit.h"
 
 namespace reelsight::batching {
 
@@ -43,15 +43,17 @@ struct BatchObserver {
 struct BatcherOptions {
   // Most items of a batch, at least 1. Raising it costs memory and latency.
   int max_batch = 1;
+  // Items of the first batches, until more is learnt to be good; 0: max_batch. See start_batch.h.
+  int start_batch = 0;
   // How long a batch that is not full waits for more. 0: runs with what is there.
   std::chrono::steady_clock::duration hold_time = {};
   // Batches that run at once, at least 1: the processors of a CPU, 1 of a GPU.
   int max_concurrent_batches = 1;
   // Items that may wait; more are RESOURCE_EXHAUSTED.
   int64_t max_queued = 4096;
-  // A batch that took longer lowers the limit; 0: never.
+  // A batch that took longer lowers the limit, quick ones raise it again; 0: no matter how long. See batch_limit.h.
   std::chrono::steady_clock::duration target_batch_duration = {};
-  // Good full batches after which a lowered limit is tried one higher.
+  // Good full batches after which one item more is tried. A try that runs out of memory doubles the wait for the next.
   int probe_after = 64;
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   BatchObserver observer;
@@ -75,19 +77,25 @@ class DynamicBatcher {
       : options_(std::move(options)),
         key_of_(std::move(key_of)),
         run_(std::move(run)),
-        limit_(std::max(1, options_.max_batch)) {
-    if (options_.observer.on_limit) options_.observer.on_limit(limit_, false);
+        limit_({.start_items = options_.start_batch > 0 ? options_.start_batch : options_.max_batch,
+                .max_items = options_.max_batch,
+                .target_duration = options_.target_batch_duration,
+                .good_batches_to_probe = options_.probe_after}) {
+    if (options_.observer.on_limit) options_.observer.on_limit(limit_.items(), false);
   }
   DynamicBatcher(const DynamicBatcher&) = delete;
   DynamicBatcher& operator=(const DynamicBatcher&) = delete;
 
   // Results of `items`, in order; the first error of any of them. Blocks, and may run batches with other callers' items
-  // meanwhile. RESOURCE_EXHAUSTED, QUEUE_FULL with a retry delay, at once if the queue is full.
+  // meanwhile, but none after it was cancelled or has failed. RESOURCE_EXHAUSTED, QUEUE_FULL with a retry delay, at
+  // once if the queue is full.
   absl::StatusOr<std::vector<Result>> Run(const std::string& client, std::vector<Item> items,
                                           const CancelToken& cancel) {
     if (items.empty()) return std::vector<Result>();
     RETURN_IF_ERROR(cancel.status());
     Call call(std::move(items), cancel);
+    std::vector<std::string> keys;
+    for (const Item& item : call.items) keys.push_back(key_of_(item));
     {
       const MutexLock lock(mutex_);
       if (queued_ > 0 && queued_ + static_cast<int64_t>(call.items.size()) > options_.max_queued) {
@@ -99,7 +107,7 @@ class DynamicBatcher {
       const auto arrived = options_.now();
       Client& queue = ClientOf(client);
       for (size_t i = 0; i < call.items.size(); ++i) {
-        queue.waiting.push_back({&call, i, key_of_(call.items[i]), arrived});
+        queue.waiting.push_back({&call, i, std::move(keys[i]), arrived});
       }
       queued_ += static_cast<int64_t>(call.items.size());
       TellQueue();
@@ -116,7 +124,7 @@ class DynamicBatcher {
   // Most items of a batch, as learnt.
   int limit() const {
     const MutexLock lock(mutex_);
-    return limit_;
+    return limit_.items();
   }
   int64_t queued() const {
     const MutexLock lock(mutex_);
@@ -152,8 +160,12 @@ class DynamicBatcher {
   absl::StatusOr<std::vector<Result>> Wait(const std::string& client, Call& call) {
     mutex_.Lock();
     while (call.open > 0) {
-      if (const bool over = call.cancel.over(); over || !call.status.ok()) DropWaiting(client, call);
-      if (call.open == 0) break;
+      if (call.cancel.over() || !call.status.ok()) {
+        DropWaiting(client, call);
+        // What runs has its place in a batch. Its end wakes all.
+        if (call.open > 0) changed_.Wait(mutex_);
+        continue;
+      }
       Clock::time_point ready_at = {};
       if (running_ < options_.max_concurrent_batches && CanStart(&ready_at)) {
         Batch batch = TakeBatch();
@@ -218,23 +230,27 @@ class DynamicBatcher {
       }
     }
     *ready_at = oldest + options_.hold_time;
-    return count >= limit_ || options_.now() >= *ready_at;
+    return count >= limit_.items() || options_.now() >= *ready_at;
   }
 
-  // Takes up to limit_ items of one key, clients in turn. Empty if all that waited had been cancelled.
+  // Takes up to as many items of one key as the limit says, clients in turn. Empty if all that waited had been
+  // cancelled.
   Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Batch batch;
     std::string key;
-    bool found = true;
-    while (found && static_cast<int>(batch.size()) < limit_) {
-      found = false;
-      for (auto it = clients_.begin(); it != clients_.end() && static_cast<int>(batch.size()) < limit_;) {
-        if (TakeOne(*it, key, batch)) found = true;
-        it = it->waiting.empty() ? clients_.erase(it) : std::next(it);
+    // A client that gave an item goes to the end. Those before `it` had none of the key: they keep their turn, or the
+    // many of one key would keep a single one of another waiting for ever.
+    for (auto it = clients_.begin(); it != clients_.end() && static_cast<int>(batch.size()) < limit_.items();) {
+      const bool took = TakeOne(*it, key, batch);
+      if (it->waiting.empty()) {
+        it = clients_.erase(it);
+      } else if (!took) {
+        ++it;
+      } else if (const auto next = std::next(it); next != clients_.end()) {
+        clients_.splice(clients_.end(), clients_, it);
+        it = next;
       }
     }
-    // Next time another client comes first.
-    if (clients_.size() > 1) clients_.splice(clients_.end(), clients_, clients_.begin());
     TellQueue();
     return batch;
   }
@@ -317,33 +333,16 @@ class DynamicBatcher {
   // Returns what to try instead: half, or what went well before.
   int RanOutOfMemory(int size) {
     const MutexLock lock(mutex_);
-    good_batches_ = 0;
-    too_large_ = std::min(too_large_, size);
-    largest_good_ = std::min(largest_good_, size - 1);
-    const int smaller = std::max({1, size / 2, largest_good_});
-    limit_ = std::min(limit_, smaller);
-    if (options_.observer.on_limit) options_.observer.on_limit(limit_, true);
-    return smaller;
+    limit_.RanOutOfMemory(size);
+    if (options_.observer.on_limit) options_.observer.on_limit(limit_.items(), true);
+    return limit_.items();
   }
 
-  // After a good batch of `size`: lowers the limit where it took too long, and after many full ones tries one more, but
-  // never a size that ran out of memory before.
   void Learn(int size, Clock::duration took) {
     const MutexLock lock(mutex_);
-    largest_good_ = std::max(largest_good_, size);
-    if (options_.target_batch_duration > Clock::duration::zero() && took > options_.target_batch_duration && size > 1) {
-      good_batches_ = 0;
-      const double factor =
-          std::chrono::duration<double>(options_.target_batch_duration) / std::chrono::duration<double>(took);
-      limit_ = std::max(1, std::min(limit_, std::max(size / 2, static_cast<int>(size * factor))));
-    } else if (size >= limit_ && limit_ < options_.max_batch && limit_ + 1 < too_large_ &&
-               ++good_batches_ >= options_.probe_after) {
-      good_batches_ = 0;
-      ++limit_;
-    } else {
-      return;
-    }
-    if (options_.observer.on_limit) options_.observer.on_limit(limit_, false);
+    const int before = limit_.items();
+    limit_.Succeeded(size, took);
+    if (limit_.items() != before && options_.observer.on_limit) options_.observer.on_limit(limit_.items(), false);
   }
 
   void TellQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -361,11 +360,7 @@ class DynamicBatcher {
   std::list<Client> clients_ ABSL_GUARDED_BY(mutex_);
   int64_t queued_ ABSL_GUARDED_BY(mutex_) = 0;
   int running_ ABSL_GUARDED_BY(mutex_) = 0;
-  int limit_ ABSL_GUARDED_BY(mutex_);
-  // Smallest batch that ran out of memory.
-  int too_large_ ABSL_GUARDED_BY(mutex_) = std::numeric_limits<int>::max();
-  int largest_good_ ABSL_GUARDED_BY(mutex_) = 0;
-  int good_batches_ ABSL_GUARDED_BY(mutex_) = 0;
+  BatchLimit limit_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace reelsight::batching

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/batching/dynamic_batcher.h"
 
+#include <time.h>
+
 #include <atomic>
 #include <future>
 #include <numeric>
@@ -130,10 +132,134 @@ TEST(DynamicBatcherTest, OutOfMemoryHalvesDownToOneAndIsRemembered) {
   EXPECT_EQ(batcher.Run("a", Range(0, 16), CancelToken())->at(15), 30);
   EXPECT_TRUE(batcher.Run("a", Range(0, 60), CancelToken()).ok());
   EXPECT_EQ(batcher.limit(), 2);
-  // Halved three times; then 3, one more than what is known to be good, was tried once and never again.
-  EXPECT_THAT(limits, ElementsAre(8, 4, 2, 2));
+  // Halved three times; then 3, one more than what is known to be good, was tried after 3, 6 and 12 full batches.
+  EXPECT_THAT(limits, ElementsAre(8, 4, 2, 2, 2, 2));
   std::erase_if(sizes, [](size_t size) { return size <= kFits; });
-  EXPECT_THAT(sizes, ElementsAre(16, 8, 4, 3));
+  EXPECT_THAT(sizes, ElementsAre(16, 8, 4, 3, 3, 3));
+}
+
+TEST(DynamicBatcherTest, MemoryThatGotScarcerHalvesAndMemoryThatCameBackIsUsed) {
+  size_t fits = 64;
+  std::vector<size_t> failed;
+  Batcher batcher({.max_batch = 64, .probe_after = 2}, OneKey, [&](IntBatch batch) -> absl::StatusOr<std::vector<int>> {
+    if (batch.size() > fits) {
+      failed.push_back(batch.size());
+      return absl::ResourceExhaustedError("out of memory");
+    }
+    return Doubled(batch);
+  });
+  EXPECT_TRUE(batcher.Run("a", Range(0, 256), CancelToken()).ok());
+  fits = 3;
+  EXPECT_TRUE(batcher.Run("a", Range(0, 64), CancelToken()).ok());
+  // Halves, although batches of 64 had been good; not 63, 62 and so on.
+  EXPECT_THAT(std::vector<size_t>(failed.begin(), failed.begin() + 5), ElementsAre(64, 32, 16, 8, 4));
+  fits = 64;
+  EXPECT_TRUE(batcher.Run("a", Range(0, 100000), CancelToken()).ok());
+  EXPECT_EQ(batcher.limit(), 64);
+}
+
+TEST(DynamicBatcherTest, StartsSmallerThanTheLargest) {
+  std::vector<size_t> sizes;
+  Batcher batcher({.max_batch = 3, .start_batch = 2, .probe_after = 2}, OneKey,
+                  [&](IntBatch batch) -> absl::StatusOr<std::vector<int>> {
+                    sizes.push_back(batch.size());
+                    return Doubled(batch);
+                  });
+  EXPECT_TRUE(batcher.Run("a", Range(0, 10), CancelToken()).ok());
+  EXPECT_THAT(sizes, ElementsAre(2, 2, 3, 3));
+}
+
+// Each waits until the one before is queued, so that the order is known.
+class Callers {
+ public:
+  explicit Callers(Batcher& batcher) : batcher_(batcher) {}
+  ~Callers() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  void Add(const std::string& client, std::vector<int> items) {
+    queued_ += static_cast<int64_t>(items.size());
+    threads_.emplace_back([this, client, items] { EXPECT_TRUE(batcher_.Run(client, items, CancelToken()).ok()); });
+    WaitForQueue(batcher_, queued_);
+  }
+
+ private:
+  Batcher& batcher_;
+  int64_t queued_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+TEST(DynamicBatcherTest, SingleItemsOfManyClientsRunInOrderOfArrival) {
+  GatedRun run;
+  Batcher batcher({.max_batch = 1}, OneKey, run.function());
+  std::thread first([&] { EXPECT_TRUE(batcher.Run("first", {0}, CancelToken()).ok()); });
+  run.WaitUntilEntered();
+  {
+    Callers callers(batcher);
+    for (int i = 1; i <= 6; ++i) callers.Add(std::to_string(i), {i});
+    run.Open();
+  }
+  first.join();
+  std::vector<int> order;
+  for (const std::vector<int>& batch : run.batches()) order.push_back(batch.front());
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 3, 4, 5, 6));
+}
+
+TEST(DynamicBatcherTest, ManyOfOneKeyDoNotStarveAnother) {
+  GatedRun run;
+  Batcher batcher(
+      {.max_batch = 2}, [](const int& item) { return std::to_string(item % 2); }, run.function());
+  std::thread first([&] { EXPECT_TRUE(batcher.Run("first", {0}, CancelToken()).ok()); });
+  run.WaitUntilEntered();
+  {
+    Callers callers(batcher);
+    callers.Add("a", {2, 4, 6});
+    callers.Add("b", {1, 3});
+    callers.Add("c", {12, 14, 16});
+    run.Open();
+  }
+  first.join();
+  // b, passed over by the first batch, has the next turn.
+  EXPECT_THAT(run.batches(), ElementsAre(ElementsAre(0), ElementsAre(2, 12), ElementsAre(1, 3), ElementsAre(4, 14),
+                                         ElementsAre(6, 16)));
+}
+
+// Processor time of the calling thread.
+std::chrono::nanoseconds ThreadTime() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+TEST(DynamicBatcherTest, ALateCallerWhoseItemRunsSleepsUntilItsBatchEnds) {
+  GatedRun run;
+  std::promise<void> entered, open;
+  const Batcher::RunBatch first_gate = run.function();
+  Batcher batcher({.max_batch = 2}, OneKey, [&](IntBatch batch) -> absl::StatusOr<std::vector<int>> {
+    if (batch.size() == 2) {
+      entered.set_value();
+      open.get_future().wait();
+    }
+    return first_gate(batch);
+  });
+  std::thread first([&] { EXPECT_TRUE(batcher.Run("first", {0}, CancelToken()).ok()); });
+  run.WaitUntilEntered();
+  const CancelToken late;
+  std::vector<std::thread> callers;
+  for (const int item : {1, 2}) {
+    callers.emplace_back([&, item] {
+      EXPECT_EQ(batcher.Run(std::to_string(item), {item}, late).status().code(), absl::StatusCode::kDeadlineExceeded);
+      EXPECT_LT(ThreadTime(), std::chrono::milliseconds(50));
+    });
+    WaitForQueue(batcher, item);
+  }
+  late.SetDeadline(std::chrono::steady_clock::now() + std::chrono::milliseconds(400));
+  run.Open();
+  entered.get_future().wait();
+  // One of the two leads, the other is late: looking again and again until the end would cost it all of this.
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  open.set_value();
+  for (std::thread& caller : callers) caller.join();
+  first.join();
 }
 
 TEST(DynamicBatcherTest, MemoryThatFitsNoSingleItemIsAnError) {
