@@ -11,10 +11,12 @@
 #include "cli/command.h"
 #include "cli/embedded_backend.h"
 #include "cli/interrupt.h"
+#include "cli/model_pull.h"
 #include "cli/remote_backend.h"
 #include "cli/stdin_file.h"
 #include "cli/time_text.h"
 #include "shared/base/status.h"
+#include "shared/inference/models_config.h"
 
 namespace reelsight::cli {
 namespace {
@@ -72,6 +74,7 @@ class AnalyzeCommand final : public Command {
         ->check(CLI::Range(1, 1024))
         ->type_name("N");
     app.add_option("--timeout", timeout_, "Longest time for one video")->type_name("T");
+    app.add_flag("--offline", offline_, "Fetch no models; analyzers that lack theirs are left out");
     app.add_flag("--quiet,-q", quiet_, "No progress and no notes, errors only");
     app.footer(kExamples);
   }
@@ -96,6 +99,8 @@ class AnalyzeCommand final : public Command {
       stdin_file = *std::move(spooled);
       options.stdin_path = absl::StrCat("/proc/self/fd/", stdin_file.get());
     }
+    if (remote_.server.empty() && !offline_) GetModels(cancel);
+    if (cancel.cancelled()) return ExitCode::kInterrupted;
     absl::StatusOr<std::unique_ptr<Backend>> backend = MakeBackend();
     if (!backend.ok()) {
       std::fprintf(stderr, "reelsight: %s\n", std::string(backend.status().message()).c_str());
@@ -141,6 +146,15 @@ class AnalyzeCommand final : public Command {
     return absl::OkStatus();
   }
 
+  // Fetches the models that the run will want by default. A failure is told, and the run goes on without.
+  void GetModels(const CancelToken& cancel) const {
+    const auto store = inference::OpenStore(EmbeddedBackend::PersonalConfig().models());
+    if (!store.ok()) return;
+    const std::vector<std::string> missing = MissingDefaults(*store, flags_.analyzers);
+    if (missing.empty()) return;
+    (void)PullModels(*store, missing, {.quiet = quiet_, .err = Terminal::ForDescriptor(STDERR_FILENO)}, cancel);
+  }
+
   absl::StatusOr<std::unique_ptr<Backend>> MakeBackend() const {
     if (!remote_.server.empty()) {
       auto backend = RemoteBackend::Create(remote_);
@@ -160,6 +174,7 @@ class AnalyzeCommand final : public Command {
   std::string report_;
   std::string timeout_;
   int threads_ = 0;
+  bool offline_ = false;
   bool quiet_ = false;
 };
 

@@ -34,6 +34,7 @@ std::unique_ptr<Command> MakeServeCommand();
 std::unique_ptr<Command> MakeBenchCommand();
 std::unique_ptr<Command> MakeDoctorCommand();
 std::unique_ptr<Command> MakeAnalyzersCommand();
+std::unique_ptr<Command> MakeModelsCommand();
 std::unique_ptr<Command> MakeCompletionCommand();
 
 }  // namespace reelsight::cli

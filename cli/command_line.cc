@@ -50,6 +50,7 @@ std::vector<std::unique_ptr<Command>> MakeCommands() {
   commands.push_back(MakeAnalyzeCommand());
   commands.push_back(MakeServeCommand());
   commands.push_back(MakeAnalyzersCommand());
+  commands.push_back(MakeModelsCommand());
   commands.push_back(MakeBenchCommand());
   commands.push_back(MakeDoctorCommand());
   commands.push_back(MakeCompletionCommand());

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "orchestrator/orchestrator_config.h"
 #include "services/detection/analyzers.h"
 #include "services/lightweight/analyzers.h"
@@ -26,6 +28,11 @@ config::v1::OrchestratorConfig EmbeddedBackend::PersonalConfig() {
   config.mutable_sources()->set_allow_any_file(true);
   config.mutable_sources()->set_allow_private_addresses(true);
   config.set_max_concurrent_runs(1);
+  if (const char* const catalogs = std::getenv("REELSIGHT_MODEL_CATALOGS"); catalogs != nullptr) {
+    for (const absl::string_view file : absl::StrSplit(catalogs, ',', absl::SkipEmpty())) {
+      config.mutable_models()->add_catalogs(std::string(file));
+    }
+  }
   return config;
 }
 
