@@ -16,6 +16,7 @@ KINDS = {
     "centernet": ("centernet", "the .json and .bin of mb3-centernet (TensorFlow.js)"),
     "craft": ("craft", "craft_mlt_25k.pth of EasyOCR"),
     "crnn": ("crnn", "english_g2.pth of EasyOCR"),
+    "tflite": ("tflite_model", "a .tflite with float weights"),
     "tfjs": ("tfjs", "the .json and .bin files of a TensorFlow.js graph model"),
 }
 

@@ -243,6 +243,11 @@ class LayoutGraph:
             strides=list(strides),
         )
 
+    def depth_to_space(self, x, block):
+        shape = (x.shape[0], x.shape[1] * block, x.shape[2] * block, x.shape[3] // (block * block))
+        value = self.value(x, CHANNELS_LAST)
+        return self.make("DepthToSpace", [value], shape, order=CHANNELS_LAST, blocksize=block, mode="DCR")
+
     def resize(self, x, sides, half_pixel, align_corners, mode="linear"):
         if tuple(x.shape[1:3]) == tuple(sides):
             return x
@@ -343,6 +348,23 @@ class LayoutGraph:
                 raise ConversionError(f"cannot reshape {list(x.shape)} to {list(shape)}: too many open sides")
         value = self.value(x, x.order if in_order else None)
         return self.make("Reshape", [value, np.array(target, np.int64)], shape, x.dtype)
+
+    def reshape_to(self, x, target):
+        """As `reshape`, for a shape from the source: it may hold one -1, and 1 where the batch is open."""
+        shape = list(target)
+        number, names = product(x.shape)
+        if names and not any(isinstance(side, Side) for side in shape):
+            if names != [x.shape[0]] or not shape or shape[0] not in (1, -1):
+                raise ConversionError(f"reshapes {list(x.shape)} to {shape}: the graph is made for a batch of 1")
+            shape[0] = x.shape[0]
+        if -1 in shape:
+            rest, rest_names = product(side for side in shape if side != -1)
+            missing = [name for name in names if name not in rest_names]
+            if number % rest or len(missing) > 1:
+                raise ConversionError(f"cannot reshape {list(x.shape)} to {shape}")
+            side = missing[0] * (number // rest) if missing else number // rest
+            shape[shape.index(-1)] = side
+        return self.reshape(x, shape)
 
     def reduce(self, op_type, x, axes, keep):
         axes = sorted(axis % x.rank for axis in axes)

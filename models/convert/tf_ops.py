@@ -7,7 +7,7 @@ import numpy as np
 
 from errors import ConversionError
 from layout_graph import BOOL, FLOAT32, INT64, Tensor
-from sides import Side, product
+from sides import Side
 from tf_fold import sides_of, slice_plan
 from tf_graph import NUMPY_TYPES
 
@@ -170,22 +170,7 @@ def _gather_nd(graph, node, x, indices):
 
 
 def _reshape(graph, node, x, target):
-    """Keeps the batch open where the graph was made for a batch of 1."""
-    shape = list(sides_of(target))
-    number, names = product(x.shape)
-    if names and not any(isinstance(side, Side) for side in shape):
-        open_batch = x.shape[0]
-        if names != [open_batch] or not shape or shape[0] not in (1, -1):
-            raise ConversionError(f"reshapes {list(x.shape)} to {shape}: the graph is made for a batch of 1")
-        shape[0] = open_batch
-    if -1 in shape:
-        rest, rest_names = product(side for side in shape if not (isinstance(side, int) and side == -1))
-        missing = [name for name in names if name not in rest_names]
-        if number % rest or len(missing) > 1:
-            raise ConversionError(f"cannot reshape {list(x.shape)} to {shape}")
-        side = missing[0] * (number // rest) if missing else number // rest
-        shape = [side if isinstance(s, int) and s == -1 else s for s in shape]
-    return graph.reshape(x, shape)
+    return graph.reshape_to(x, sides_of(target))
 
 
 def _expand_dims(graph, node, x, axis):

@@ -43,8 +43,10 @@ def test_gives_what_the_published_implementation_gives(name):
     assert sorted(outputs) == sorted(golden.files)
     for output, values in zip(outputs, session.run(outputs, case.inputs()), strict=True):
         expected = golden[output]
+        # Below 0.01 there are only probabilities of nothing.
+        largest = max(np.abs(expected).max(), 0.01)
         np.testing.assert_allclose(
-            kept(values), expected, rtol=0, atol=case.tolerance * np.abs(expected).max(), err_msg=f"{name} {output}"
+            kept(values), expected, rtol=0, atol=case.tolerance * largest, err_msg=f"{name} {output}"
         )
 
 

@@ -16,9 +16,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
+import tflite_reader
 from errors import ConversionError
 from graph_builder import GraphBuilder
 from sides import Side
+from tflite_reader import read as read_tflite
 from torch_pickle import Weights, load_state_dict
 
 CONVERT = pathlib.Path(__file__).parents[2] / "models/convert"
@@ -151,7 +153,8 @@ def _run(*arguments):
 def test_errors_are_one_line_and_leave_no_file(tmp_path):
     bad = tmp_path / "bad.pth"
     bad.write_bytes(b"PK not a zip")
-    for source, kind in ((bad, "transnetv2"), (tmp_path / "absent.pth", "transnetv2"), (bad, "tfjs")):
+    cases = [(bad, kind) for kind in ("transnetv2", "craft", "crnn", "tfjs", "centernet", "tflite")]
+    for source, kind in [*cases, (tmp_path / "absent.pth", "transnetv2")]:
         result = _run(kind, "--input", source, "--output", tmp_path / "out.onnx")
         assert result.returncode == 1
         assert len(result.stderr.splitlines()) == 1
@@ -236,6 +239,44 @@ def test_tfjs_refuses_unused_weights_unknown_operators_and_odd_shards(tmp_path):
     assert "Erf y: this operator is not covered" in _run("tfjs", *files).stderr
     (tmp_path / "m.bin").write_bytes(b"more")
     assert "4 bytes of m.bin belong to no weight" in _run("tfjs", *files).stderr
+
+
+def test_tflite_refuses_damaged_files(tmp_path):
+    path = tmp_path / "x.tflite"
+    rng = np.random.default_rng(6)
+    for _ in range(50):
+        path.write_bytes(b"\x1c\x00\x00\x00TFL3" + rng.integers(0, 256, 200, np.uint8).tobytes())
+        with pytest.raises(ConversionError):
+            read_tflite(str(path))
+
+
+def test_tflite_sparse_tensor():
+    """The example of TensorFlow Lite's schema.fbs, with values in the place of names."""
+
+    class Level:
+        def __init__(self, format, size=0, segments=(), indices=()):
+            self.Format, self.DenseSize = lambda: format, lambda: size
+            self.segments, self.indices = segments, indices
+
+    class Sparsity:
+        """[4, 6] in blocks of 2 x 3, of which three are stored; rows of blocks dense, columns by index."""
+
+        levels = (Level(0, 2), Level(1, 0, (0, 1, 3), (1, 0, 1)), Level(0, 2), Level(0, 3))
+        DimMetadataLength, BlockMapLength = (lambda self: 4), (lambda self: 2)
+        TraversalOrderAsNumpy, BlockMapAsNumpy = (lambda self: np.arange(4)), (lambda self: np.arange(2))
+
+        def DimMetadata(self, i):
+            return self.levels[i]
+
+    expected = np.zeros((4, 6), np.float32)
+    expected[0:2, 3:6] = [[1, 2, 3], [4, 5, 6]]
+    expected[2:4, 0:3] = [[7, 8, 9], [10, 11, 12]]
+    expected[2:4, 3:6] = [[13, 14, 15], [16, 17, 18]]
+    with pytest.MonkeyPatch.context() as patch:
+        vectors = {"ArraySegments": "segments", "ArrayIndices": "indices"}
+        patch.setattr(tflite_reader, "_index_vector", lambda level, field: getattr(level, vectors[field]))
+        dense = tflite_reader._dense(Sparsity(), (4, 6), np.arange(1, 19, dtype=np.float32))
+    np.testing.assert_array_equal(dense, expected)
 
 
 def test_open_sides():

