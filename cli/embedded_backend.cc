@@ -57,10 +57,11 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
   ASSIGN_OR_RETURN(backend->runtime_,
                    inference::ModelRuntime::Create(*backend->store_, std::move(runtime_options), metrics));
   // The list of services. A new one is one line here.
-  ASSIGN_OR_RETURN(auto lightweight,
-                   analysis::AnalyzerHost::Create(
-                       "lightweight", process::Version(),
-                       rpc::MeasureAnalyzers(lightweight::MakeLightweightAnalyzers(), *metrics), workers));
+  ASSIGN_OR_RETURN(
+      auto lightweight,
+      analysis::AnalyzerHost::Create(
+          "lightweight", process::Version(),
+          rpc::MeasureAnalyzers(lightweight::MakeLightweightAnalyzers(backend->runtime_.get()), *metrics), workers));
   backend->hosts_.push_back(std::move(lightweight));
   ASSIGN_OR_RETURN(
       auto detection,

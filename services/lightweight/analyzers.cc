@@ -8,11 +8,11 @@
 
 namespace reelsight::lightweight {
 
-std::vector<std::unique_ptr<analysis::Analyzer>> MakeLightweightAnalyzers() {
+std::vector<std::unique_ptr<analysis::Analyzer>> MakeLightweightAnalyzers(inference::ModelSource* models) {
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers;
   analyzers.push_back(camera_analysis::MakeCameraAnalyzer());
   analyzers.push_back(color_analysis::MakeColorAnalyzer());
-  analyzers.push_back(cut_analysis::MakeCutAnalyzer());
+  analyzers.push_back(cut_analysis::MakeCutAnalyzer(models));
   analyzers.push_back(scene_segmentation::MakeSceneSegmenter());
   return analyzers;
 }

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "shared/analysis/analyzer.h"
+#include "shared/inference/model_source.h"
 
 namespace reelsight::lightweight {
 
-std::vector<std::unique_ptr<analysis::Analyzer>> MakeLightweightAnalyzers();
+// `models` must outlive the analyzers; nullptr: those that can do without models do.
+std::vector<std::unique_ptr<analysis::Analyzer>> MakeLightweightAnalyzers(inference::ModelSource* models = nullptr);
 
 }  // namespace reelsight::lightweight

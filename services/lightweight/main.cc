@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
        .description = "Cuts, scenes, camera motion and colours of short videos, on the CPU, as a gRPC service.",
        .default_listen_address = "127.0.0.1:7011",
        .default_metrics_address = "127.0.0.1:9011",
-       .make_analyzers = [](reelsight::inference::ModelSource&) {
-         return reelsight::lightweight::MakeLightweightAnalyzers();
+       .make_analyzers = [](reelsight::inference::ModelSource& models) {
+         return reelsight::lightweight::MakeLightweightAnalyzers(&models);
        }});
 }
