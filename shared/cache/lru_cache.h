@@ -4,10 +4,11 @@
 // never. Not a cache of answers: values are loaded by the cache itself, each once.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,7 +25,7 @@ namespace reelsight::cache {
 
 // `fraction` of `total_bytes`, for budgets given as a share of a device's memory. REQUIRES: fraction in [0, 1].
 inline int64_t BudgetBytes(int64_t total_bytes, double fraction) {
-  return static_cast<int64_t>(static_cast<double>(total_bytes) * fraction);
+  return std::llround(static_cast<double>(total_bytes) * fraction);
 }
 
 // Told what happens, for metrics. Not under the cache's lock, but for on_used.
@@ -40,16 +41,20 @@ struct CacheObserver {
 struct CacheOptions {
   // Most bytes of all values together.
   int64_t budget_bytes = 0;
-  // Values that nobody used for so long are dropped by Sweep; 0: never.
+  // Values that nobody has in use for so long are dropped, by Sweep and whenever another is acquired; 0: never.
   std::chrono::steady_clock::duration ttl = {};
   // Share of the device's memory that is in use, in [0, 1], for memory that others take too; none: not looked at.
+  // Called without the lock.
   std::function<double()> used_fraction;
-  // Over it, idle values are evicted before a load.
+  // Over it, idle values are evicted, one by one until it is not, before a load and by Sweep.
   double soft_fraction = 0.85;
   // Over it, after that, loads are refused.
   double hard_fraction = 0.90;
   // After a failed load the same error is given for so long without trying again, against reload storms; 0: never.
   std::chrono::steady_clock::duration failure_backoff = {};
+  // Called after evicted values were destroyed, without the lock: gives memory that the allocator keeps back to the
+  // system, so that used_fraction sees it.
+  std::function<void()> after_evict;
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   CacheObserver observer;
 };
@@ -76,44 +81,33 @@ class PinnedLruCache {
   PinnedLruCache& operator=(const PinnedLruCache&) = delete;
 
   // The value of `key`; loads it where it is not there. Callers that want a key while it is being loaded wait for that
-  // one load, or until their own token is cancelled; the load goes on. `estimated_bytes` is made free before the load,
-  // idle values going first; what the load then says is charged. RESOURCE_EXHAUSTED, MODEL_TOO_LARGE, if it does not
-  // fit beside the values in use, or memory is short; else what `load` says.
+  // one load, and get its value or its error, or leave when their own token is cancelled; the load goes on.
+  // `estimated_bytes`, or what an earlier load was measured at, is made free before the load, idle values going first,
+  // least recently used first; what the load then says is charged. RESOURCE_EXHAUSTED, MODEL_TOO_LARGE, if it does not
+  // fit beside the values in use (then none is evicted for it), or memory is short; else what `load` says.
   absl::StatusOr<Pinned> Acquire(const std::string& key, int64_t estimated_bytes, const Load& load,
                                  const CancelToken& cancel) {
-    bool counted = false;
-    while (true) {
-      RETURN_IF_ERROR(cancel.status());
-      std::vector<Victim> victims;
-      absl::StatusOr<Pinned> found = Pinned();
-      const Step step = Look(key, estimated_bytes, cancel, &victims, &found);
-      DestroyVictims(std::move(victims));
-      if (!counted && step != Step::kAgain) {
-        counted = true;
-        if (options_.observer.on_use) options_.observer.on_use(key, step == Step::kFound && found.ok() && found->hit);
-      }
-      if (step == Step::kFound) return found;
-      if (step == Step::kLoad) return LoadAndPut(key, load);
-    }
+    RETURN_IF_ERROR(cancel.status());
+    std::vector<Victim> victims;
+    std::shared_ptr<Flight> flight;
+    absl::StatusOr<Pinned> found = Look(key, estimated_bytes, &victims, &flight);
+    DestroyVictims(std::move(victims));
+    if (options_.observer.on_use) options_.observer.on_use(key, flight == nullptr && found.ok());
+    if (flight == nullptr) return found;
+    if (found.ok()) return LoadAndPut(key, load, *flight);
+    return WaitFor(*flight, cancel);
   }
 
-  // Evicts what nobody used for the time of `ttl`. Returns how many.
+  // Evicts what nobody had in use for the time of `ttl`, and, where memory is short, more. Returns how many.
   int Sweep() {
-    if (options_.ttl <= Clock::duration::zero()) return 0;
     std::vector<Victim> victims;
     {
       const MutexLock lock(mutex_);
-      const Clock::time_point limit = options_.now() - options_.ttl;
-      for (auto it = order_.begin(); it != order_.end();) {
-        const auto next = std::next(it);
-        const Entry& entry = entries_.at(*it);
-        if (!entry.loading && entry.last_used <= limit && Idle(entry)) Evict(*it, &victims);
-        it = next;
-      }
+      EvictExpired(&victims);
     }
     const int count = static_cast<int>(victims.size());
     DestroyVictims(std::move(victims));
-    return count;
+    return count + EvictUntilSoft();
   }
 
   // Evicts everything that nobody uses. Returns how many.
@@ -121,7 +115,8 @@ class PinnedLruCache {
     std::vector<Victim> victims;
     {
       const MutexLock lock(mutex_);
-      EvictIdleLocked(&victims);
+      while (EvictOldestIdle(&victims)) {
+      }
     }
     const int count = static_cast<int>(victims.size());
     DestroyVictims(std::move(victims));
@@ -137,19 +132,27 @@ class PinnedLruCache {
   bool Contains(const std::string& key) const {
     const MutexLock lock(mutex_);
     const auto it = entries_.find(key);
-    return it != entries_.end() && !it->second.loading;
+    return it != entries_.end() && it->second.flight == nullptr;
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  enum class Step { kFound, kLoad, kAgain };
-
+  // One load that others may wait for. Guarded by the cache's lock.
+  struct Flight {
+    bool done = false;
+    absl::StatusOr<Pinned> result = absl::UnknownError("not done");
+  };
+  // The last use of a value. Written by handles when they go, without the lock, also after the cache is gone.
+  struct LastUse {
+    std::atomic<int64_t> number = 0;
+    std::atomic<Clock::rep> time = 0;
+  };
   struct Entry {
     std::shared_ptr<const Value> value;
-    bool loading = false;
+    // While it is being loaded.
+    std::shared_ptr<Flight> flight;
     int64_t bytes = 0;
-    Clock::time_point last_used;
-    std::list<std::string>::iterator place;
+    std::shared_ptr<LastUse> last_use = std::make_shared<LastUse>();
   };
   struct Failure {
     absl::Status status;
@@ -161,98 +164,119 @@ class PinnedLruCache {
     Clock::duration age;
   };
 
-  static bool Idle(const Entry& entry) { return entry.value.use_count() == 1; }
+  // Nobody but the cache holds it. Handles are made under the lock only, so it stays so.
+  static bool Idle(const Entry& entry) { return entry.flight == nullptr && entry.value.use_count() == 1; }
 
-  Step Look(const std::string& key, int64_t estimated_bytes, const CancelToken& cancel, std::vector<Victim>* victims,
-            absl::StatusOr<Pinned>* found) {
+  static void Touch(LastUse& use, std::atomic<int64_t>& uses, Clock::time_point now) {
+    use.number = ++uses;
+    use.time = now.time_since_epoch().count();
+  }
+
+  Clock::duration AgeOf(const Entry& entry) const {
+    return options_.now().time_since_epoch() - Clock::duration(entry.last_use->time);
+  }
+
+  // A handle that notes when it goes: a value is not old as long as it is in use.
+  std::shared_ptr<const Value> MakeHandle(const Entry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Touch(*entry.last_use, *uses_, options_.now());
+    return std::shared_ptr<const Value>(entry.value.get(), [value = entry.value, use = entry.last_use, uses = uses_,
+                                                            now = options_.now](const Value*) mutable {
+      Touch(*use, *uses, now());
+      value.reset();
+    });
+  }
+
+  // The value, or an error; with `flight`, OK: load it, not OK: another does.
+  absl::StatusOr<Pinned> Look(const std::string& key, int64_t estimated_bytes, std::vector<Victim>* victims,
+                              std::shared_ptr<Flight>* flight) {
+    const MutexLock lock(mutex_);
+    if (const auto it = entries_.find(key); it != entries_.end()) {
+      if (it->second.flight != nullptr) {
+        *flight = it->second.flight;
+        return absl::UnavailableError("being loaded");
+      }
+      Pinned pinned{MakeHandle(it->second), true};
+      EvictExpired(victims);
+      return pinned;
+    }
+    EvictExpired(victims);
+    if (const auto failure = failures_.find(key); failure != failures_.end()) {
+      if (options_.now() < failure->second.until) return failure->second.status;
+      failures_.erase(failure);
+    }
+    if (const auto measured = measured_bytes_.find(key); measured != measured_bytes_.end()) {
+      estimated_bytes = measured->second;
+    }
+    RETURN_IF_ERROR(MakeRoom(key, estimated_bytes, victims));
+    Entry& entry = entries_[key];
+    entry.flight = *flight = std::make_shared<Flight>();
+    entry.bytes = estimated_bytes;
+    Charge(estimated_bytes);
+    return Pinned();
+  }
+
+  absl::StatusOr<Pinned> WaitFor(Flight& flight, const CancelToken& cancel) {
     const CancelToken::Callback wake(cancel, [this] {
       { const MutexLock lock(mutex_); }
       changed_.NotifyAll();
     });
-    const MutexLock lock(mutex_);
-    if (const auto it = entries_.find(key); it != entries_.end()) {
-      Entry& entry = it->second;
-      if (!entry.loading) {
-        entry.last_used = options_.now();
-        order_.splice(order_.end(), order_, entry.place);
-        *found = Pinned{entry.value, true};
-        return Step::kFound;
-      }
-      if (!cancel.over()) {
+    {
+      const MutexLock lock(mutex_);
+      while (!flight.done && !cancel.over()) {
         if (cancel.deadline() == Clock::time_point::max()) {
           changed_.Wait(mutex_);
         } else {
           changed_.WaitUntil(mutex_, cancel.deadline());
         }
       }
-      // A load that failed is told to all who waited for it.
-      if (const auto failure = failures_.find(key); !entries_.contains(key) && failure != failures_.end()) {
-        *found = failure->second.status;
-        return Step::kFound;
-      }
-      return Step::kAgain;
+      if (flight.done) return flight.result;
     }
-    if (const auto failure = failures_.find(key); failure != failures_.end()) {
-      if (options_.now() < failure->second.until) {
-        *found = failure->second.status;
-        return Step::kFound;
-      }
-      failures_.erase(failure);
-    }
-    if (absl::Status room = MakeRoom(key, estimated_bytes, victims); !room.ok()) {
-      // What was evicted is freed only after the lock: then memory is looked at again.
-      if (!victims->empty()) return Step::kAgain;
-      *found = std::move(room);
-      return Step::kFound;
-    }
-    Entry& entry = entries_[key];
-    entry.loading = true;
-    entry.bytes = estimated_bytes;
-    entry.place = order_.insert(order_.end(), key);
-    Charge(estimated_bytes);
-    return Step::kLoad;
+    return cancel.status();
   }
 
+  // Evicts idle values until `bytes` fit into the budget; none, if they would not even then.
   absl::Status MakeRoom(const std::string& key, int64_t bytes, std::vector<Victim>* victims)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (auto it = order_.begin(); it != order_.end() && used_bytes_ + bytes > options_.budget_bytes;) {
-      const auto next = std::next(it);
-      const Entry& entry = entries_.at(*it);
-      if (!entry.loading && Idle(entry)) Evict(*it, victims);
-      it = next;
+    int64_t idle_bytes = 0;
+    for (const auto& [other, entry] : entries_) {
+      if (Idle(entry)) idle_bytes += entry.bytes;
     }
-    if (used_bytes_ + bytes > options_.budget_bytes) {
-      return MakeError(
-          absl::StatusCode::kResourceExhausted, Reason::kModelTooLarge,
-          absl::StrCat(key, " needs about ", bytes, " bytes; the budget is ", options_.budget_bytes, " bytes, ",
-                       used_bytes_, " of them in use: raise memory_budget_bytes, or try again"));
-    }
-    if (!options_.used_fraction) return absl::OkStatus();
-    const double used = options_.used_fraction();
-    if (used > options_.soft_fraction) EvictIdleLocked(victims);
-    if (used > options_.hard_fraction) {
+    if (const int64_t in_use = used_bytes_ - idle_bytes; bytes > options_.budget_bytes - in_use) {
       return MakeError(absl::StatusCode::kResourceExhausted, Reason::kModelTooLarge,
-                       absl::StrCat("memory is short (", static_cast<int>(used * 100), "% in use), ", key,
-                                    " is not loaded now; free memory or try again"));
+                       absl::StrCat(key, " needs ", bytes, " bytes; the budget is ", options_.budget_bytes, " bytes, ",
+                                    in_use, " of them in use: raise memory_budget_bytes",
+                                    bytes > options_.budget_bytes ? "" : ", or try again"));
+    }
+    while (used_bytes_ + bytes > options_.budget_bytes && EvictOldestIdle(victims)) {
     }
     return absl::OkStatus();
   }
 
-  void EvictIdleLocked(std::vector<Victim>* victims) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (auto it = order_.begin(); it != order_.end();) {
+  void EvictExpired(std::vector<Victim>* victims) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (options_.ttl <= Clock::duration::zero()) return;
+    for (auto it = entries_.begin(); it != entries_.end();) {
       const auto next = std::next(it);
-      const Entry& entry = entries_.at(*it);
-      if (!entry.loading && Idle(entry)) Evict(*it, victims);
+      if (Idle(it->second) && AgeOf(it->second) >= options_.ttl) Evict(it, victims);
       it = next;
     }
   }
 
-  // `key` by value: it may be the list's own element, which goes.
-  void Evict(std::string key, std::vector<Victim>* victims) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const auto it = entries_.find(key);
+  // False if there is none. There are few entries, models, so it looks at all.
+  bool EvictOldestIdle(std::vector<Victim>* victims) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    auto oldest = entries_.end();
+    for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+      if (!Idle(it->second)) continue;
+      if (oldest == entries_.end() || it->second.last_use->number < oldest->second.last_use->number) oldest = it;
+    }
+    if (oldest == entries_.end()) return false;
+    Evict(oldest, victims);
+    return true;
+  }
+
+  void Evict(typename std::map<std::string, Entry>::iterator it, std::vector<Victim>* victims)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Charge(-it->second.bytes);
-    order_.erase(it->second.place);
-    victims->push_back({std::move(key), std::move(it->second.value), options_.now() - it->second.last_used});
+    victims->push_back({it->first, std::move(it->second.value), AgeOf(it->second)});
     entries_.erase(it);
   }
 
@@ -262,48 +286,74 @@ class PinnedLruCache {
       victim.value.reset();
       if (options_.observer.on_evict) options_.observer.on_evict(victim.key, victim.age);
     }
+    if (!victims.empty() && options_.after_evict) options_.after_evict();
   }
 
-  absl::StatusOr<Pinned> LoadAndPut(const std::string& key, const Load& load) {
-    const Clock::time_point start = options_.now();
-    absl::StatusOr<Loaded> loaded = load();
-    if (loaded.ok() && loaded->bytes > options_.budget_bytes) {
-      loaded = MakeError(absl::StatusCode::kResourceExhausted, Reason::kModelTooLarge,
-                         absl::StrCat(key, " takes ", loaded->bytes, " bytes, more than the whole budget of ",
-                                      options_.budget_bytes, " bytes: raise memory_budget_bytes"));
+  // Returns how many were evicted.
+  int EvictUntilSoft() {
+    int count = 0;
+    while (options_.used_fraction && options_.used_fraction() > options_.soft_fraction) {
+      std::vector<Victim> victims;
+      {
+        const MutexLock lock(mutex_);
+        if (!EvictOldestIdle(&victims)) return count;
+      }
+      ++count;
+      DestroyVictims(std::move(victims));
+    }
+    return count;
+  }
+
+  absl::Status CheckPressure(const std::string& key) {
+    EvictUntilSoft();
+    if (!options_.used_fraction) return absl::OkStatus();
+    const double used = options_.used_fraction();
+    if (used <= options_.hard_fraction) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kResourceExhausted, Reason::kModelTooLarge,
+                     absl::StrCat("memory is short (", static_cast<int>(used * 100), "% in use), ", key,
+                                  " is not loaded now; free memory or try again"));
+  }
+
+  absl::StatusOr<Pinned> LoadAndPut(const std::string& key, const Load& load, Flight& flight) {
+    // A refusal is no failure of the load: it holds for those who wait, not for those who come.
+    absl::Status refused = CheckPressure(key);
+    absl::StatusOr<Loaded> loaded = Loaded();
+    if (!refused.ok()) {
+      loaded = refused;
+    } else {
+      const Clock::time_point start = options_.now();
+      loaded = load();
+      if (options_.observer.on_load) options_.observer.on_load(key, loaded.status(), options_.now() - start);
     }
     std::vector<Victim> victims;
-    absl::StatusOr<Pinned> pinned = Pinned();
+    absl::StatusOr<Pinned> result = Pinned();
     {
       const MutexLock lock(mutex_);
-      Entry& entry = entries_.at(key);
-      Charge(-entry.bytes);
+      const auto it = entries_.find(key);
+      Entry& entry = it->second;
+      Charge(-std::exchange(entry.bytes, 0));
       if (loaded.ok()) {
-        entry.bytes = loaded->bytes;
-        entry.value = loaded->value;
-        entry.loading = false;
-        entry.last_used = options_.now();
-        order_.splice(order_.end(), order_, entry.place);
-        Charge(entry.bytes);
-        pinned = Pinned{entry.value, false};
-        // It may be larger than was thought; it stays, others go.
-        for (auto it = order_.begin(); it != order_.end() && used_bytes_ > options_.budget_bytes;) {
-          const auto next = std::next(it);
-          const Entry& other = entries_.at(*it);
-          if (!other.loading && Idle(other)) Evict(*it, &victims);
-          it = next;
-        }
-      } else {
-        order_.erase(entry.place);
-        entries_.erase(key);
-        pinned = loaded.status();
+        measured_bytes_[key] = loaded->bytes;
+        refused = MakeRoom(key, loaded->bytes, &victims);
+      } else if (refused.ok()) {
         failures_[key] = {loaded.status(), options_.now() + options_.failure_backoff};
       }
+      if (loaded.ok() && refused.ok()) {
+        entry.bytes = loaded->bytes;
+        entry.value = std::move(loaded->value);
+        entry.flight = nullptr;
+        Charge(entry.bytes);
+        result = Pinned{MakeHandle(entry), false};
+      } else {
+        result = refused.ok() ? loaded.status() : refused;
+        entries_.erase(it);
+      }
+      flight.result = result;
+      flight.done = true;
     }
     changed_.NotifyAll();
-    if (options_.observer.on_load) options_.observer.on_load(key, loaded.status(), options_.now() - start);
     DestroyVictims(std::move(victims));
-    return pinned;
+    return result;
   }
 
   void Charge(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -317,11 +367,13 @@ class PinnedLruCache {
   // A load ended.
   CondVar changed_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
-  // Least recently used first.
-  std::list<std::string> order_ ABSL_GUARDED_BY(mutex_);
-  // Last failures; told to those who waited, and to all during the back-off.
+  // Last failures, for the back-off.
   std::map<std::string, Failure> failures_ ABSL_GUARDED_BY(mutex_);
+  // What loaded values took.
+  std::map<std::string, int64_t> measured_bytes_ ABSL_GUARDED_BY(mutex_);
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Counts uses of all values: a finer order than the clock's.
+  const std::shared_ptr<std::atomic<int64_t>> uses_ = std::make_shared<std::atomic<int64_t>>(0);
 };
 
 }  // namespace reelsight::cache

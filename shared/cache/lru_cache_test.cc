@@ -32,7 +32,9 @@ bool Use(Cache& cache, const std::string& key, int64_t bytes) {
 
 TEST(BudgetBytesTest, IsAShareOfTheWhole) {
   // The reference system's: 35 of 45 GB.
-  EXPECT_NEAR(static_cast<double>(BudgetBytes(45 * kGigabyte, 35.0 / 45)), 35.0 * kGigabyte, 1);
+  EXPECT_EQ(BudgetBytes(45 * kGigabyte, 35.0 / 45), 35 * kGigabyte);
+  EXPECT_EQ(BudgetBytes(45'000'000'000, 35.0 / 45), 35'000'000'000);
+  EXPECT_EQ(BudgetBytes(100, 0), 0);
   EXPECT_EQ(BudgetBytes(100, 1), 100);
 }
 
@@ -71,7 +73,8 @@ TEST(PinnedLruCacheTest, TheLeastRecentlyUsedGoesFirstAndOneInUseNever) {
   EXPECT_THAT(evicted, ElementsAre("c", "b"));
   a.value.reset();
   Use(cache, "f", 1);
-  EXPECT_THAT(evicted, ElementsAre("c", "b", "a"));
+  // a was in use until now, so d is the oldest.
+  EXPECT_THAT(evicted, ElementsAre("c", "b", "d"));
   EXPECT_EQ(cache.used_bytes(), 3);
 }
 
@@ -86,6 +89,36 @@ TEST(PinnedLruCacheTest, WhatDoesNotFitIsRefusedAndSaysWhatToRaise) {
   EXPECT_EQ(GetReason(cache.Acquire("c", 1, Loads("c", 11), CancelToken()).status()), "MODEL_TOO_LARGE");
   EXPECT_EQ(cache.used_bytes(), 8);
   EXPECT_TRUE(Use(cache, "a", 8));
+}
+
+TEST(PinnedLruCacheTest, OneThatCannotFitEvictsNothing) {
+  Cache cache({.budget_bytes = 10});
+  Use(cache, "a", 4);
+  const auto held = cache.Acquire("held", 4, Loads("held", 4), CancelToken());
+  const absl::Status refused = cache.Acquire("huge", 11, Loads("huge", 11), CancelToken()).status();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("huge needs 11 bytes; the budget is 10 bytes, 4 of them"));
+  EXPECT_FALSE(cache.Acquire("large", 7, Loads("large", 7), CancelToken()).ok());
+  EXPECT_TRUE(cache.Contains("a"));
+  EXPECT_FALSE(Use(cache, "b", 6));
+  EXPECT_FALSE(cache.Contains("a"));
+}
+
+TEST(PinnedLruCacheTest, AMeasuredSizeThatDoesNotFitIsRefusedAndRemembered) {
+  Cache cache({.budget_bytes = 10, .failure_backoff = std::chrono::hours(24)});
+  auto held = *cache.Acquire("held", 6, Loads("held", 6), CancelToken());
+  int loads = 0;
+  const Cache::Load load = [&]() -> absl::StatusOr<Cache::Loaded> {
+    ++loads;
+    return Cache::Loaded{std::make_shared<std::string>("b"), 5};
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(GetReason(cache.Acquire("b", 1, load, CancelToken()).status()), "MODEL_TOO_LARGE");
+    EXPECT_EQ(cache.used_bytes(), 6);
+  }
+  EXPECT_EQ(loads, 1);
+  held.value.reset();
+  EXPECT_TRUE(cache.Acquire("b", 1, load, CancelToken()).ok());
+  EXPECT_FALSE(cache.Contains("held"));
 }
 
 TEST(PinnedLruCacheTest, TheMeasuredSizeIsCharged) {
@@ -184,6 +217,106 @@ TEST(PinnedLruCacheTest, ShortMemoryEvictsIdleOnesThenRefuses) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_FALSE(cache.Contains("a"));
   EXPECT_TRUE(Use(cache, "held", 1));
+}
+
+TEST(PinnedLruCacheTest, PressureEvictsNoMoreThanItMust) {
+  double used = 0.5;
+  int returned = 0;
+  std::vector<std::string> evicted;
+  Cache* itself = nullptr;
+  Cache cache({.budget_bytes = 100,
+               .used_fraction =
+                   [&] {
+                     itself->used_bytes();  // Not under the lock.
+                     return used;
+                   },
+               .after_evict = [&] { ++returned; },
+               .observer = {.on_evict = [&](const std::string& key, Clock::duration) {
+                 evicted.push_back(key);
+                 used -= 0.04;
+               }}});
+  itself = &cache;
+  for (const char* const key : {"a", "b", "c", "d"}) Use(cache, key, 1);
+  used = 0.92;
+  EXPECT_FALSE(Use(cache, "e", 1));
+  EXPECT_THAT(evicted, ElementsAre("a", "b"));
+  EXPECT_EQ(returned, 2);
+  used = 0.86;
+  EXPECT_EQ(cache.Sweep(), 1);
+  EXPECT_THAT(evicted, ElementsAre("a", "b", "c"));
+}
+
+TEST(PinnedLruCacheTest, ARefusalUnderPressureIsNoFailureOfTheLoad) {
+  double used = 0.95;
+  int loads = 0;
+  Cache cache({.budget_bytes = 100,
+               .used_fraction = [&] { return used; },
+               .failure_backoff = std::chrono::hours(24),
+               .observer = {.on_load = [&](const std::string&, const absl::Status&, Clock::duration) { ++loads; }}});
+  EXPECT_FALSE(cache.Acquire("a", 1, Loads("a", 1), CancelToken()).ok());
+  EXPECT_EQ(loads, 0);
+  EXPECT_EQ(cache.used_bytes(), 0);
+  used = 0.5;
+  EXPECT_TRUE(cache.Acquire("a", 1, Loads("a", 1), CancelToken()).ok());
+}
+
+TEST(PinnedLruCacheTest, AgeCountsFromTheEndOfTheLastUse) {
+  int64_t seconds = 0;
+  Cache cache({.budget_bytes = 2, .ttl = std::chrono::seconds(60), .now = [&] {
+                 return Clock::time_point(std::chrono::seconds(seconds));
+               }});
+  auto held = *cache.Acquire("held", 1, Loads("held", 1), CancelToken());
+  seconds = 100;
+  Use(cache, "b", 1);
+  held.value.reset();
+  EXPECT_EQ(cache.Sweep(), 0);
+  // So does the order: b was acquired later, but is longer out of use.
+  Use(cache, "c", 1);
+  EXPECT_TRUE(cache.Contains("held"));
+  EXPECT_FALSE(cache.Contains("b"));
+  // Acquiring one drops others that are too old; one that is asked for is not too old.
+  seconds = 160;
+  EXPECT_TRUE(Use(cache, "c", 1));
+  EXPECT_FALSE(cache.Contains("held"));
+}
+
+TEST(PinnedLruCacheTest, AHandleOutlivesTheCache) {
+  auto cache = std::make_unique<Cache>(CacheOptions{.budget_bytes = 1});
+  auto held = *cache->Acquire("a", 1, Loads("a", 1), CancelToken());
+  cache.reset();
+  EXPECT_EQ(*held.value, "a");
+}
+
+TEST(PinnedLruCacheTest, WhoWaitsForALoadGetsItAndCountsAsAMiss) {
+  std::atomic<int> hits = 0, misses = 0;
+  Cache cache(
+      {.budget_bytes = 1, .observer = {.on_use = [&](const std::string&, bool hit) { ++(hit ? hits : misses); }}});
+  std::promise<void> entered, open;
+  std::thread loader([&] {
+    EXPECT_TRUE(cache
+                    .Acquire(
+                        "a", 1,
+                        [&]() -> absl::StatusOr<Cache::Loaded> {
+                          entered.set_value();
+                          open.get_future().wait();
+                          return Cache::Loaded{std::make_shared<std::string>("a"), 1};
+                        },
+                        CancelToken())
+                    .ok());
+  });
+  entered.get_future().wait();
+  std::thread waiter([&] {
+    const auto pinned = cache.Acquire("a", 1, Loads("other", 1), CancelToken());
+    EXPECT_EQ(*pinned->value, "a");
+    EXPECT_FALSE(pinned->hit);
+  });
+  while (misses < 2) std::this_thread::yield();
+  open.set_value();
+  loader.join();
+  waiter.join();
+  EXPECT_EQ(hits, 0);
+  EXPECT_TRUE(Use(cache, "a", 1));
+  EXPECT_EQ(hits, 1);
 }
 
 TEST(PinnedLruCacheTest, IdleOnesGoAfterTheirTime) {

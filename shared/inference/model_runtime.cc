@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/inference/model_runtime.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -151,6 +152,7 @@ cache::CacheOptions ModelRuntime::MakeCacheOptions() const {
   options.ttl = options_.idle_ttl;
   options.used_fraction = options_.used_memory_fraction;
   options.failure_backoff = std::chrono::seconds(5);
+  options.after_evict = [] { malloc_trim(0); };
   if (metrics_ == nullptr) return options;
   telemetry::ModelMetrics* const models = &metrics_->models();
   options.observer.on_use = [models](const std::string& key, bool hit) {
