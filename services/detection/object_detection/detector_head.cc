@@ -168,6 +168,94 @@ class RtDetrHead final : public Head {
   }
 };
 
+// Expects the converted graph: class probabilities of strides 8, 16 and 32, then distributions of the same.
+class NanoDetHead final : public Head {
+ public:
+  explicit NanoDetHead(const Options& options)
+      : Head(options, {.fit = Fit::kStretch,
+                       .mean = {123.675F, 116.28F, 103.53F},
+                       .scale = {1 / 58.395F, 1 / 57.12F, 1 / 57.375F},
+                       .bgr = true}) {}
+
+  absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs,
+                                                const Affine& to_picture) const override {
+    if (outputs.size() != 2 * kStrides.size()) return WrongOutputs("nanodet", outputs);
+    std::vector<Detection> all;
+    for (size_t level = 0; level < kStrides.size(); ++level) {
+      const Tensor &scores = outputs[level], &bins = outputs[level + kStrides.size()];
+      const int columns = (options_.width_px + kStrides[level] - 1) / kStrides[level];
+      const int rows = (options_.height_px + kStrides[level] - 1) / kStrides[level];
+      if (!IsFloat(scores, 3) || !IsFloat(bins, 3) || scores.shape()[1] != int64_t{columns} * rows ||
+          bins.shape() != Shape{1, scores.shape()[1], 4 * kBins} ||
+          (options_.class_count > 0 && scores.shape()[2] != options_.class_count)) {
+        return WrongOutputs("nanodet", outputs);
+      }
+      AddLevel(scores, bins, columns, kStrides[level], to_picture, &all);
+    }
+    return Finish(std::move(all), true);
+  }
+
+ private:
+  static constexpr std::array<int, 3> kStrides = {8, 16, 32};
+  // A side's distance is the mean of a distribution over 0 to 10 strides.
+  static constexpr int kBins = 11;
+
+  static float Distance(const float* bins, int stride) {
+    const float largest = *std::max_element(bins, bins + kBins);
+    float sum = 0, weighted = 0;
+    for (int i = 0; i < kBins; ++i) {
+      const float weight = std::exp(bins[i] - largest);
+      sum += weight;
+      weighted += weight * static_cast<float>(i);
+    }
+    return weighted / sum * static_cast<float>(stride);
+  }
+
+  void AddLevel(const Tensor& scores, const Tensor& bins, int columns, int stride, const Affine& to_picture,
+                std::vector<Detection>* all) const {
+    const auto classes = static_cast<size_t>(scores.shape()[2]);
+    const float* score = scores.values<float>().data();
+    const float* bin = bins.values<float>().data();
+    for (int cell = 0; cell < scores.shape()[1]; ++cell, score += classes, bin += 4 * kBins) {
+      const float* const best = std::max_element(score, score + classes);
+      if (*best < options_.min_score) continue;
+      const auto x = (static_cast<float>(cell % columns) + 0.5F) * static_cast<float>(stride);
+      const auto y = (static_cast<float>(cell / columns) + 0.5F) * static_cast<float>(stride);
+      all->push_back({.box = FromCorners(to_picture, x - Distance(bin, stride), y - Distance(bin + kBins, stride),
+                                         x + Distance(bin + 2 * kBins, stride), y + Distance(bin + 3 * kBins, stride)),
+                      .score = *best,
+                      .label = static_cast<int>(best - score)});
+    }
+  }
+};
+
+// Expects the converted graph, which picks the peaks itself.
+class CenterNetHead final : public Head {
+ public:
+  explicit CenterNetHead(const Options& options) : Head(options, {.fit = Fit::kStretch}) {}
+
+  absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs,
+                                                const Affine& to_picture) const override {
+    if (outputs.size() != 1 || !IsFloat(outputs[0], 3) || outputs[0].shape()[2] != kColumns) {
+      return WrongOutputs("centernet", outputs);
+    }
+    const std::span<const float> values = outputs[0].values<float>();
+    std::vector<Detection> all;
+    for (size_t at = 0; at + kColumns <= values.size(); at += kColumns) {
+      const float* const row = values.data() + at;
+      if (row[4] < options_.min_score) continue;
+      all.push_back({.box = FromCorners(to_picture, row[0], row[1], row[2], row[3]),
+                     .score = row[4],
+                     .label = static_cast<int>(std::lround(row[5]))});
+    }
+    return Finish(std::move(all), true);
+  }
+
+ private:
+  // Left, top, right, bottom in input pixels, score, class.
+  static constexpr int kColumns = 6;
+};
+
 using Maker = std::function<std::unique_ptr<DetectorHead>(const DetectorHead::Options&)>;
 
 template <typename T>
@@ -176,8 +264,11 @@ std::unique_ptr<DetectorHead> Make(const DetectorHead::Options& options) {
 }
 
 const std::map<std::string, Maker>& Makers() {
-  static const auto& makers = *new std::map<std::string, Maker>{
-      {"rtdetr", Make<RtDetrHead>}, {"ssd_tf", Make<SsdHead>}, {"yolov8_detect", Make<YoloV8Head>}};
+  static const auto& makers = *new std::map<std::string, Maker>{{"centernet", Make<CenterNetHead>},
+                                                                {"nanodet", Make<NanoDetHead>},
+                                                                {"rtdetr", Make<RtDetrHead>},
+                                                                {"ssd_tf", Make<SsdHead>},
+                                                                {"yolov8_detect", Make<YoloV8Head>}};
   return makers;
 }
 

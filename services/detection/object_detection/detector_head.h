@@ -47,13 +47,12 @@ class DetectorHead {
 
 // Families:
 //   ssd_tf         TensorFlow's object detection API with its own NMS: boxes [1, n, 4] (top, left, bottom, right),
-//   scores
-//                  [1, n], classes [1, n] from 1, count [1]
-//   nanodet        NanoDet and NanoDet-Plus: strides 8, 16, 32 (Plus: and 64), class scores and 4 x (reg_max + 1)
-//                  distribution bins a cell [Li et al., Generalized Focal Loss, 2020]
-//   centernet      class heat map, width and height, offset, stride 4 [Zhou et al., Objects as Points, 2019], or boxes
-//   with
-//                  scores and classes already picked
+//                  classes [1, n] from 1, scores [1, n], count [1]
+//   nanodet        NanoDet: class probabilities [1, cells, classes] of strides 8, 16 and 32, then as many tensors
+//                  [1, cells, 4 x 11] of distributions of the distances to left, top, right, bottom [Li et al.,
+//                  Generalized Focal Loss, 2020]; needs NMS
+//   centernet      CenterNet with its peaks picked: [1, n, 6] of left, top, right, bottom in input pixels, score, class
+//                  [Zhou et al., Objects as Points, 2019]
 //   yolov8_detect  YOLOv8 and YOLO11: [1, 4 + classes, n], centre and size in input pixels; needs NMS [Ultralytics]
 //   rtdetr         RT-DETR: [1, n, 4 + classes], centre and size as fractions; needs no NMS [Zhao et al., 2023]
 // INVALID_ARGUMENT, listing them, for another one.
