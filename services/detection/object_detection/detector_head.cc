@@ -73,9 +73,35 @@ class Head : public DetectorHead {
   ImageTensorOptions input_;
 };
 
+// Expects the converted graph: decoded boxes and class probabilities of all anchors.
 class SsdHead final : public Head {
  public:
-  explicit SsdHead(const Options& options)
+  explicit SsdHead(const Options& options) : Head(options, {.fit = Fit::kStretch}) {}
+
+  absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs, const Affine&) const override {
+    if (outputs.size() != 2 || !IsFloat(outputs[0], 3) || outputs[0].shape()[2] != 4 || !IsFloat(outputs[1], 3) ||
+        outputs[1].shape()[1] != outputs[0].shape()[1] ||
+        (options_.class_count > 0 && outputs[1].shape()[2] != options_.class_count)) {
+      return WrongOutputs("ssd", outputs);
+    }
+    const std::span<const float> boxes = outputs[0].values<float>(), scores = outputs[1].values<float>();
+    const auto classes = static_cast<size_t>(outputs[1].shape()[2]);
+    std::vector<Detection> all;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (scores[i] < options_.min_score) continue;
+      const float* const box = boxes.data() + 4 * (i / classes);
+      // Fractions already, of the stretched picture.
+      all.push_back({.box = inference::ClampToUnit({box[0], box[1], box[2], box[3]}),
+                     .score = scores[i],
+                     .label = static_cast<int>(i % classes)});
+    }
+    return Finish(std::move(all), true);
+  }
+};
+
+class SsdTfHead final : public Head {
+ public:
+  explicit SsdTfHead(const Options& options)
       : Head(options, {.fit = Fit::kStretch, .layout = Layout::kNhwc, .type = DType::kUint8}) {}
 
   absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs, const Affine&) const override {
@@ -264,11 +290,10 @@ std::unique_ptr<DetectorHead> Make(const DetectorHead::Options& options) {
 }
 
 const std::map<std::string, Maker>& Makers() {
-  static const auto& makers = *new std::map<std::string, Maker>{{"centernet", Make<CenterNetHead>},
-                                                                {"nanodet", Make<NanoDetHead>},
-                                                                {"rtdetr", Make<RtDetrHead>},
-                                                                {"ssd_tf", Make<SsdHead>},
-                                                                {"yolov8_detect", Make<YoloV8Head>}};
+  static const auto& makers =
+      *new std::map<std::string, Maker>{{"centernet", Make<CenterNetHead>}, {"nanodet", Make<NanoDetHead>},
+                                        {"rtdetr", Make<RtDetrHead>},       {"ssd", Make<SsdHead>},
+                                        {"ssd_tf", Make<SsdTfHead>},        {"yolov8_detect", Make<YoloV8Head>}};
   return makers;
 }
 

@@ -29,7 +29,7 @@ class DetectorHead {
     // Boxes below it are dropped, in [0, 1].
     float min_score = 0.25F;
     // Of two boxes of one class that overlap more, the weaker one is dropped.
-    float max_iou = 0.5F;
+    float max_iou = 0.6F;
     // Most boxes of one picture.
     int max_detections = 100;
   };
@@ -46,6 +46,9 @@ class DetectorHead {
 };
 
 // Families:
+//   ssd            SSD with its boxes decoded: [1, n, 4] of left, top, right, bottom as fractions, and class
+//   probabilities
+//                  [1, n, classes] [Liu et al., 2016]; needs NMS
 //   ssd_tf         TensorFlow's object detection API with its own NMS: boxes [1, n, 4] (top, left, bottom, right),
 //                  classes [1, n] from 1, scores [1, n], count [1]
 //   nanodet        NanoDet: class probabilities [1, cells, classes] of strides 8, 16 and 32, then as many tensors
