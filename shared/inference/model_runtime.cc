@@ -15,6 +15,7 @@
 #include "shared/base/status.h"
 #include "shared/batching/dynamic_batcher.h"
 #include "shared/inference/openvino_engine.h"
+#include "shared/process/memory.h"
 #include "shared/telemetry/log.h"
 
 namespace reelsight::inference {
@@ -134,7 +135,7 @@ absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Create(const model_s
         absl::StrCat("there is no engine for device ", options.device, "; use `cpu`, or build with LibTorch"));
   }
   if (options.memory_budget_bytes == 0) {
-    options.memory_budget_bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 2;
+    options.memory_budget_bytes = process::ReadMemory().total_bytes / 2;
   }
   return std::unique_ptr<ModelRuntime>(new ModelRuntime(store, std::move(options), metrics));
 }

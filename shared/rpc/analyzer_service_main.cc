@@ -10,8 +10,9 @@
 #include "reelsight/config/v1/config.pb.h"
 #include "shared/base/status.h"
 #include "shared/inference/models_config.h"
-#include "shared/process/cpu_set.h"
+#include "shared/process/memory.h"
 #include "shared/process/program.h"
+#include "shared/process/slice.h"
 #include "shared/process/version.h"
 #include "shared/rpc/analyzer_service.h"
 #include "shared/rpc/server.h"
@@ -48,12 +49,8 @@ absl::Status Prepare(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* c
   ApplyDefaults(parts.default_listen_address, parts.default_metrics_address, config->mutable_server());
   if (config->max_queued_batches() == 0) config->set_max_queued_batches(64);
   RETURN_IF_ERROR(CheckServerConfig(config->server()));
-  if (config->threads() < 0 || config->threads() > 1024) return InvalidField("threads", "must be 0 to 1024");
   if (config->max_queued_batches() < 1) return InvalidField("max_queued_batches", "must be at least 1");
-  if (!config->cpus().empty()) {
-    const absl::StatusOr<std::vector<int>> cpus = process::ParseCpuList(config->cpus());
-    if (!cpus.ok()) return InvalidField("cpus", std::string(cpus.status().message()));
-  }
+  RETURN_IF_ERROR(process::CheckSlice(*config));
   RETURN_IF_ERROR(inference::CheckModelsConfig(config->models()));
   ASSIGN_OR_RETURN(const model_store::ModelStore store, inference::OpenStore(config->models()));
   ASSIGN_OR_RETURN(const auto runtime, inference::ModelRuntime::Create(store, {}, nullptr));
@@ -64,11 +61,8 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
   ASSIGN_OR_RETURN(const telemetry::LogOptions log, ToLogOptions(config.server().log(), parts.name));
   telemetry::InitLog(log);
   // First of all, because it does not move threads that run already.
-  if (!config.cpus().empty()) {
-    ASSIGN_OR_RETURN(const std::vector<int> cpus, process::ParseCpuList(config.cpus()));
-    RETURN_IF_ERROR(process::PinToCpus(cpus));
-  }
-  const int threads = config.threads() > 0 ? config.threads() : static_cast<int>(process::AvailableCpus().size());
+  ASSIGN_OR_RETURN(const process::Slice slice, process::TakeSlice(config));
+  const int threads = slice.threads;
   telemetry::Metrics metrics({.service = parts.name,
                               .version = process::Version(),
                               .methods = {"Describe", "AnalyzeFrames", "Summarize"},
@@ -76,7 +70,10 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
                               .models = true});
   ASSIGN_OR_RETURN(const model_store::ModelStore store, inference::OpenStore(config.models()));
   inference::ModelRuntime::Options runtime_options = inference::ToRuntimeOptions(config.models());
+  runtime_options.device = slice.device;
   runtime_options.threads = threads;
+  runtime_options.memory_budget_bytes = slice.memory_budget_bytes;
+  if (slice.device == "cpu") runtime_options.used_memory_fraction = process::UsedMemoryFraction;
   ASSIGN_OR_RETURN(const std::unique_ptr<inference::ModelRuntime> runtime,
                    inference::ModelRuntime::Create(store, std::move(runtime_options), &metrics));
   RETURN_IF_ERROR(runtime->Preload({config.models().preload().begin(), config.models().preload().end()}));
@@ -112,6 +109,7 @@ int AnalyzerServiceMain(int argc, const char* const* argv, const AnalyzerService
   info.settings.push_back({"analyzers", "analyzers", "Analyzers to offer, separated by commas"});
   info.settings.push_back({"cpus", "cpus", "Processors to run on, as in 0-3,8"});
   info.settings.push_back({"threads", "threads", "Worker threads; 0: one for each processor"});
+  for (process::Setting& setting : process::SliceSettings()) info.settings.push_back(std::move(setting));
   for (process::Setting& setting : inference::ModelSettings()) info.settings.push_back(std::move(setting));
   info.settings.push_back({"max_queued_batches", "max_queued_batches", "Batches that may wait"});
   AnalyzerServiceConfig config;

@@ -498,6 +498,31 @@ def test_check_config_accepts_a_right_one(tmp_path, binary):
     assert process.popen.wait(timeout=20) == 0, process.log()
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--cpus", "1023"], "cpus: this process may not use processor 1023"),
+        (["--memory_budget_bytes", str(1 << 60)], f"slice.memory_budget_bytes: {1 << 60} bytes are more than"),
+        # Without a driver, or with one but fewer GPUs.
+        (["--device", "cuda:99"], "slice.device"),
+        (["--device", "MIG-00000000-0000-0000-0000-000000000000"], "slice.device"),
+    ],
+    ids=["cpus", "memory", "gpu", "mig"],
+)
+def test_refuses_to_start_without_its_slice(tmp_path, flags, says):
+    command = [servers.program("reelsight-lightweight"), "--listen_address", "127.0.0.1:0", *flags]
+    process = servers.Process([*command, "--metrics_address", "127.0.0.1:0"], tmp_path, "slice")
+    assert process.popen.wait(timeout=20) == 1
+    assert says in process.log()
+
+
+def test_wrong_slice_is_a_wrong_configuration(tmp_path):
+    flags = ["--device", "gpu", "--check_config"]
+    process = servers.Process([servers.program("reelsight-lightweight"), *flags], tmp_path, "slice")
+    assert process.popen.wait(timeout=20) == 2
+    assert "'gpu' is not cpu, cuda:N or MIG-UUID" in process.log()
+
+
 def test_embedded_server_offers_the_same_api(folder, three_shots):
     process = servers.start_embedded(folder)
     try:
