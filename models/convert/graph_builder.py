@@ -16,8 +16,10 @@ IR_VERSION = 8
 
 
 class GraphBuilder:
-    def __init__(self, name):
+    def __init__(self, name, reserved=()):
+        """`reserved`: names that inputs and outputs will have, so that no other value gets them."""
         self._name = name
+        self._reserved = frozenset(reserved)
         self._nodes = []
         self._initializers = {}
         self._constants = {}
@@ -61,8 +63,11 @@ class GraphBuilder:
         return results[0] if outputs == 1 else results
 
     def _fresh(self, prefix):
-        self._counts[prefix] = self._counts.get(prefix, -1) + 1
-        return f"{prefix}_{self._counts[prefix]}"
+        while True:
+            self._counts[prefix] = self._counts.get(prefix, -1) + 1
+            name = f"{prefix}_{self._counts[prefix]}"
+            if name not in self._reserved:
+                return name
 
     def model(self, metadata=None):
         """The checked model, without the nodes that no output needs."""

@@ -58,8 +58,8 @@ def plain(rank):
 
 
 class LayoutGraph:
-    def __init__(self, name):
-        self.builder = GraphBuilder(name)
+    def __init__(self, name, reserved=()):
+        self.builder = GraphBuilder(name, reserved)
         self._transposed = {}
 
     # Inputs, outputs, constants.

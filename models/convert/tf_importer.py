@@ -22,7 +22,7 @@ class Importer:
     def __init__(self, name, graph, open_batch=True, fixed=None):
         """`open_batch`: the first side of inputs is open even where the source has 1. `fixed`: values of inputs that
         become constants, by name."""
-        self.target = LayoutGraph(name)
+        self.target = LayoutGraph(name, [interface for interface, _, _ in graph.inputs + graph.outputs])
         self._graph = graph
         self._open_batch = open_batch
         self._fixed = fixed or {}

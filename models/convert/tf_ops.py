@@ -60,10 +60,8 @@ def _finish_convolution(graph, node, x, kernel, rest):
     for name in fused[bias is not None :]:
         if name == "Prelu":
             x = graph.broadcast("PRelu", [x, rest.pop(0)])
-        elif name in ("Relu", "Relu6", "LeakyRelu", "Sigmoid", "Tanh", "Elu"):
-            x = emit_activation(graph, node, name, x)
         else:
-            raise ConversionError(f"a convolution fused with {name} is not covered")
+            x = emit_activation(graph, node, name, x)
     if rest:
         raise ConversionError("a fused convolution has inputs that nothing uses")
     return x
@@ -74,7 +72,26 @@ def emit_activation(graph, node, name, x):
         return graph.clip(x, 0, 6)
     if name == "LeakyRelu":
         return graph.unary("LeakyRelu", x, alpha=float(node.attributes.get("alpha", 0.2)))
+    if name not in ("Relu", "Sigmoid", "Tanh", "Elu"):
+        raise ConversionError(f"the activation {name} is not covered")
     return graph.unary(name, x)
+
+
+def _softmax(graph, node, x):
+    name = graph.builder.op("Softmax", graph.value(x, x.order), axis=x.order[-1])
+    return Tensor(name, x.shape, x.dtype, x.order)
+
+
+def _matrix_product(graph, node, x, kernel, *rest):
+    if node.attributes.get("transpose_a") or isinstance(kernel, Tensor) or x.rank != 2:
+        raise ConversionError("only products with a constant matrix are covered")
+    kernel = kernel.T if node.attributes.get("transpose_b") else kernel
+    kernel = np.ascontiguousarray(kernel, np.float32)
+    x = graph.make("MatMul", [graph.value(x), kernel], (x.shape[0], kernel.shape[1]))
+    rest = list(rest)
+    for name in node.attributes.get("fused_ops") or []:
+        x = graph.broadcast("Add", [x, rest.pop(0)]) if name == "BiasAdd" else emit_activation(graph, node, name, x)
+    return x
 
 
 def _transposed_convolution(graph, node, sides, kernel, x):
@@ -300,6 +317,7 @@ _EMITTERS = {
     "Conv2D": _convolution,
     "Conv2DBackpropInput": _transposed_convolution,
     "DepthwiseConv2dNative": _depthwise,
+    "DepthToSpace": lambda graph, node, x: graph.depth_to_space(x, int(node.attributes["block_size"])),
     "Equal": _binary("Equal", BOOL),
     "Exp": _unary("Exp"),
     "ExpandDims": _expand_dims,
@@ -314,6 +332,7 @@ _EMITTERS = {
     "LeakyRelu": lambda graph, node, x: emit_activation(graph, node, "LeakyRelu", x),
     "Less": _binary("Less", BOOL),
     "LogicalAnd": _binary("And", BOOL),
+    "MatMul": _matrix_product,
     "Max": _reduce("ReduceMax"),
     "MaxPool": _pool("MaxPool"),
     "Maximum": _binary("Max"),
@@ -323,6 +342,7 @@ _EMITTERS = {
     "Pack": _pack,
     "Pad": _pad,
     "PadV2": _pad,
+    "Prelu": lambda graph, node, x, slope: graph.broadcast("PRelu", [x, slope]),
     "RealDiv": _binary("Div"),
     "Reciprocal": _unary("Reciprocal"),
     "Relu": lambda graph, node, x: emit_activation(graph, node, "Relu", x),
@@ -333,9 +353,11 @@ _EMITTERS = {
     "Select": _select,
     "Sigmoid": _unary("Sigmoid"),
     "Slice": _slice,
+    "Softmax": _softmax,
     "SpaceToBatchND": _space_to_batch,
     "Split": _split,
     "SplitV": _split_v,
+    "Sqrt": _unary("Sqrt"),
     "Square": _square,
     "SquaredDifference": _squared_difference,
     "Squeeze": _squeeze,
@@ -348,4 +370,4 @@ _EMITTERS = {
     "Transpose": lambda graph, node, x, perm: graph.transpose(x, [int(axis) for axis in perm]),
     "Unpack": _unpack,
 }
-_EMITTERS["_FusedConv2D"] = _convolution
+_EMITTERS |= {"_FusedConv2D": _convolution, "_FusedMatMul": _matrix_product}

@@ -105,9 +105,13 @@ def _read(paths):
     signature = model.get("signature") or model["userDefinedMetadata"]["signature"]
 
     def interface(entries):
+        names = {name: name.partition(":")[0] for name in sorted(entries)}
+        short = {name: path.rpartition("/")[2] for name, path in names.items()}
+        if len(set(short.values())) < len(short):
+            short = {name: path.replace("/", "_") for name, path in names.items()}
         return [
-            (name.partition(":")[0].rpartition("/")[2], entry["name"].removesuffix(":0"), _shape(entry["tensorShape"]))
-            for name, entry in sorted(entries.items())
+            (short[name], entries[name]["name"].removesuffix(":0"), _shape(entries[name]["tensorShape"]))
+            for name in names
         ]
 
     graph = Graph(nodes, arrays, interface(signature["inputs"]), interface(signature["outputs"]))

@@ -19,7 +19,7 @@ _PADDINGS = {tflite.Padding.SAME: "SAME", tflite.Padding.VALID: "VALID"}
 def convert(paths):
     (path,) = paths
     model = tflite_reader.read(path)
-    graph = LayoutGraph("tflite")
+    graph = LayoutGraph("tflite", [_name(model, number) for number in model.inputs + model.outputs])
     values = dict(model.constants)
     for number in model.inputs:
         shape = (Side("n"), *model.shapes[number][1:])

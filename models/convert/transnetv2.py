@@ -5,8 +5,8 @@
     single_frame  float32 [n, 100]             probability that the frame is a transition's middle
     many_hot      float32 [n, 100]             probability that the frame is in a transition
 
-The four dilated branches of a cell share one spatial convolution here (it is linear up to the batch norm), the batch
-norms are folded into the temporal ones, and the histograms are counted by a product of one-hot matrices.
+The batch norms are folded into the temporal convolutions before them, and the histograms are counted by a product of
+one-hot matrices.
 """
 
 import numpy as np
@@ -34,8 +34,7 @@ def _cell(graph, weights, name, x, channels, filters, activate):
         kernel = weights.take(f"{branch}.1.weight", filters, 2 * filters, 3, 1, 1)
         part = slice(i * filters, (i + 1) * filters)
         temporal.append(((kernel * scale[part].reshape(-1, 1, 1, 1, 1)).astype(np.float32), shift[part]))
-    x = graph.op("Conv", x, np.concatenate(spatial), kernel_shape=[1, 3, 3], pads=[0, 1, 1, 0, 1, 1])
-    branches = graph.op("Split", x, graph.ints(*[2 * filters] * 4), outputs=4, axis=1)
+    branches = [graph.op("Conv", x, kernel, kernel_shape=[1, 3, 3], pads=[0, 1, 1, 0, 1, 1]) for kernel in spatial]
     x = graph.op(
         "Concat",
         *(

@@ -279,6 +279,14 @@ def test_tflite_sparse_tensor():
     np.testing.assert_array_equal(dense, expected)
 
 
+def test_names_of_outputs_are_theirs_alone():
+    graph = GraphBuilder("x", reserved=["mul_0"])
+    x = graph.input("x", np.float32, ["n"])
+    y = graph.op("Mul", x, np.float32(2))
+    graph.output(graph.op("Mul", y, y), "mul_0", np.float32, ["n"])
+    assert [list(node.output) for node in graph.model().graph.node] == [["mul_1"], ["mul_0"]]
+
+
 def test_open_sides():
     height = Side("h")
     assert (height * 2) // 2 == height
