@@ -58,10 +58,7 @@ def _finish_convolution(graph, node, x, kernel, rest):
     bias = np.asarray(rest.pop(0), np.float32) if fused[:1] == ["BiasAdd"] else None
     x = graph.convolution(x, kernel, _window(node, "strides"), _padding(node), _window(node, "dilations"), bias)
     for name in fused[bias is not None :]:
-        if name == "Prelu":
-            x = graph.broadcast("PRelu", [x, rest.pop(0)])
-        else:
-            x = emit_activation(graph, node, name, x)
+        x = graph.broadcast("PRelu", [x, rest.pop(0)]) if name == "Prelu" else emit_activation(graph, node, name, x)
     if rest:
         raise ConversionError("a fused convolution has inputs that nothing uses")
     return x
