@@ -226,6 +226,7 @@ absl::Status AnalyzeRunner::WriteReport(size_t index, const v1::AnalyzeResponse&
   if (!IsUri(input)) {
     report::KeyFrameOptions key_frames;
     if (response.video().frame_rate() > 0) key_frames.frame_interval = absl::Seconds(1 / response.video().frame_rate());
+    key_frames.sampled = report::SampledTimes(response);
     auto made = report::MakeKeyFrames(PathOf(input), response.timeline(), key_frames, cancel);
     RETURN_IF_ERROR(cancel.status());
     if (made.ok()) {

@@ -4,7 +4,7 @@
 file(READ ${FOLDER}/template.html page)
 file(READ ${FOLDER}/report.css style)
 set(script "")
-foreach(part report_model.js report_lanes.js report_page.js)
+foreach(part report_model.js report_lanes.js report_overlay.js report_page.js)
   file(READ ${FOLDER}/${part} text)
   string(APPEND script "${text}")
 endforeach()

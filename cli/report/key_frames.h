@@ -3,6 +3,7 @@
 // Pictures for the report, taken from the video file by a second, sparse decode.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct KeyFrameOptions {
   int max_side_px = 448;
   // JPEG quality, 1 to 100.
   int quality = 78;
+  // Times at which analyzers saw something, and how many did, ascending: pictures are taken there where they can be, so
+  // that what is drawn over them fits. See SampledTimes.
+  std::map<absl::Duration, int> sampled;
   // How long a frame stays, so that a place never lies behind the only frame of a shot.
   absl::Duration frame_interval;
   // Threads of the decoder; 0: one more than there are processors.
@@ -38,9 +42,12 @@ struct KeyFramePlace {
   absl::Duration shot_end = absl::InfiniteDuration();
 };
 
+// Presentation times of all observations in the results, with the number of analyzers that have some.
+std::map<absl::Duration, int> SampledTimes(const v1::AnalyzeResponse& response);
+
 // Middles of the shots of `timeline`, in order of time; of more than max_count shots an even choice. Where there are
 // few shots, long ones are divided evenly, so that there are about min_count places, but none closer than half a
-// second.
+// second. A place moves to the sampled time of its part of the shot at which most analyzers saw something.
 std::vector<KeyFramePlace> ChooseKeyFrames(const v1::Timeline& timeline, const KeyFrameOptions& options);
 
 // Decodes the local file `path` and makes a picture of the first frame at or after each place. Frames before the next

@@ -74,7 +74,7 @@ function update_screen() {
   const shown = screen.firstElementChild;
   if (frame) {
     if (shown && shown.dataset.offset === String(frame.offset)) return;
-    const image = picture(frame, `Picture at ${place(frame.offset)}`);
+    const image = seen_picture(frame, `Picture at ${place(frame.offset)}`);
     image.dataset.offset = String(frame.offset);
     screen.replaceChildren(image);
     return;
@@ -150,7 +150,7 @@ function draw_strip() {
     const button = make("button");
     button.type = "button";
     if (frame) {
-      button.append(picture(frame, ""));
+      button.append(seen_picture(frame, ""));
     } else {
       const box = make("div", "no-picture");
       box.append(...color_bars(colors_at(time)));

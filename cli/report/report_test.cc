@@ -118,5 +118,31 @@ TEST(ChooseKeyFramesTest, ShortClipsStaySparse) {
   EXPECT_TRUE(ChooseKeyFrames({}, {}).empty());
 }
 
+TEST(ChooseKeyFramesTest, MovesToWhereMostAnalyzersSawSomething) {
+  v1::AnalyzeResponse response;
+  v1::Timeline::Shot& shot = *response.mutable_timeline()->add_scenes()->add_shots();
+  *shot.mutable_start_offset() = analysis::ToProto(absl::ZeroDuration());
+  *shot.mutable_end_offset() = analysis::ToProto(absl::Seconds(2));
+  const KeyFrameOptions plain = {.min_count = 1};
+  ASSERT_EQ(ChooseKeyFrames(response.timeline(), plain).size(), 1u);
+  EXPECT_EQ(ChooseKeyFrames(response.timeline(), plain)[0].offset, absl::Seconds(1));
+
+  auto& track = *response.add_results()->mutable_object_detection()->add_tracks();
+  // Not a time of a picture.
+  *track.mutable_first_offset() = analysis::ToProto(absl::Milliseconds(900));
+  for (const int ms : {300, 1200, 1800, 2500}) {
+    *track.add_observations()->mutable_offset() = analysis::ToProto(absl::Milliseconds(ms));
+  }
+  KeyFrameOptions options = plain;
+  options.sampled = SampledTimes(response);
+  EXPECT_EQ(ChooseKeyFrames(response.timeline(), options)[0].offset, absl::Milliseconds(1200));
+  auto& face = *response.add_results()->mutable_eye_tracking()->add_faces();
+  for (const int ms : {300, 2500}) {
+    *face.add_observations()->mutable_offset() = analysis::ToProto(absl::Milliseconds(ms));
+  }
+  options.sampled = SampledTimes(response);
+  EXPECT_EQ(ChooseKeyFrames(response.timeline(), options)[0].offset, absl::Milliseconds(300));
+}
+
 }  // namespace
 }  // namespace reelsight::report
