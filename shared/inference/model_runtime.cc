@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "shared/base/status.h"
 #include "shared/batching/dynamic_batcher.h"
+#include "shared/batching/start_batch.h"
 #include "shared/inference/openvino_engine.h"
 #include "shared/process/memory.h"
 #include "shared/telemetry/log.h"
@@ -226,6 +227,9 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
   const int64_t bytes = std::max(engine->resident_bytes(), on_gpu ? 0 : ResidentBytes() - before);
   batching::BatcherOptions batcher;
   batcher.max_batch = on_gpu && HasOpenBatch(*engine) ? options_.max_batch : 1;
+  if (on_gpu && options_.device_memory_bytes > 0) {
+    batcher.start_batch = batching::StartBatch(entry.task(), options_.device_memory_bytes - cache_.used_bytes());
+  }
   batcher.hold_time = on_gpu ? options_.hold_time : Clock::duration::zero();
   batcher.max_concurrent_batches = engine_options.max_concurrent_runs;
   if (metrics_ != nullptr) {

@@ -38,6 +38,8 @@ class ModelRuntime final : public ModelSource {
     std::chrono::steady_clock::duration hold_time = std::chrono::milliseconds(2);
     // Most samples of a batch on a GPU.
     int max_batch = 64;
+    // Memory of the GPU, from which the size of the first batches follows, see batching::StartBatch; 0: max_batch.
+    int64_t device_memory_bytes = 0;
     // If false, float32 everywhere.
     bool half_precision = true;
     // Share of memory in use, see cache::CacheOptions; none: not looked at.

@@ -122,6 +122,20 @@ TEST_F(ModelRuntimeTest, ABatchOnAGpuIsOneRun) {
   EXPECT_EQ(metrics_.models().on_cpu_beside_gpu.Value({"a"}), 0);
 }
 
+TEST_F(ModelRuntimeTest, FirstBatchesOnAGpuFollowItsFreeMemory) {
+  for (const auto& [megabytes, items] : {std::pair{7000, 16}, {12000, 32}, {40000, 64}, {0, 48}}) {
+    ModelRuntime::Options options;
+    options.device = "cuda:0";
+    options.max_batch = items == 48 ? 48 : 64;
+    options.device_memory_bytes = int64_t{megabytes} << 20;
+    options.gpu_engine = [](const std::string&, const EngineOptions&) {
+      return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<DoublingEngine>(1000));
+    };
+    ASSERT_TRUE(Make(std::move(options))->Acquire("a", CancelToken()).ok());
+    EXPECT_EQ(metrics_.models().batch_limit.Value({"a"}), items);
+  }
+}
+
 TEST_F(ModelRuntimeTest, InfinitiesAreReportedAndNeverServed) {
   const auto runtime = Make({});
   const auto pinned = runtime->Acquire("a", CancelToken());

@@ -73,7 +73,11 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
   runtime_options.device = slice.device;
   runtime_options.threads = threads;
   runtime_options.memory_budget_bytes = slice.memory_budget_bytes;
-  if (slice.device == "cpu") runtime_options.used_memory_fraction = process::UsedMemoryFraction;
+  if (slice.device == "cpu") {
+    runtime_options.used_memory_fraction = process::UsedMemoryFraction;
+  } else {
+    runtime_options.device_memory_bytes = slice.total_memory_bytes;
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<inference::ModelRuntime> runtime,
                    inference::ModelRuntime::Create(store, std::move(runtime_options), &metrics));
   RETURN_IF_ERROR(runtime->Preload({config.models().preload().begin(), config.models().preload().end()}));
