@@ -16,6 +16,7 @@ KINDS = {
     "centernet": ("centernet", "the .json and .bin of mb3-centernet (TensorFlow.js)"),
     "craft": ("craft", "craft_mlt_25k.pth of EasyOCR"),
     "crnn": ("crnn", "english_g2.pth of EasyOCR"),
+    "movenet_multipose": ("movenet_multipose", "the .json and .bin of movenet-multipose (TensorFlow.js)"),
     "ssd_frozen_graph": ("ssd_frozen_graph", "frozen_inference_graph.pb of an SSD of TensorFlow's detection zoo"),
     "tflite": ("tflite_model", "a .tflite with float weights"),
     "tfjs": ("tfjs", "the .json and .bin files of a TensorFlow.js graph model"),
