@@ -43,8 +43,9 @@ TEST(AssignTest, IsAsGoodAsTheBestOfAllPermutations) {
   constexpr uint32_t kSeed = 17;
   SCOPED_TRACE(kSeed);
   std::mt19937 random(kSeed);
-  std::uniform_real_distribution<double> uniform(0, 1);
-  for (int turn = 0; turn < 60; ++turn) {
+  // Up to three times what a pair may cost: where one would pay for another that is not allowed, too.
+  std::uniform_real_distribution<double> uniform(0, 2);
+  for (int turn = 0; turn < 200; ++turn) {
     const size_t rows = 1 + random() % 5, columns = 1 + random() % 5;
     std::vector<std::vector<double>> cost(rows, std::vector<double>(columns));
     for (auto& row : cost) {
@@ -140,6 +141,35 @@ TEST(TrackBoxesTest, ALongAbsenceAndACutEndATrack) {
   EXPECT_THAT(Lengths(TrackBoxes(still, {absl::Milliseconds(600)}, {})), ElementsAre(2, 2));
   // A cut before the first frame or behind the last one changes nothing.
   EXPECT_THAT(Lengths(TrackBoxes(still, {absl::ZeroDuration(), absl::Seconds(60)}, {})), ElementsAre(4));
+}
+
+TEST(TrackBoxesTest, WhoLeavesAndComesBackLaterIsNew) {
+  std::vector<std::vector<Detection>> detections;
+  for (int i = 0; i < 20; ++i) {
+    // Out to the right, and back from there four samples later.
+    const double x = i < 8 ? 0.6 + 0.05 * i : 1.5 - 0.05 * i;
+    detections.push_back({});
+    if (i < 8 || i >= 12) detections.back().push_back(At(x));
+  }
+  EXPECT_THAT(Lengths(TrackBoxes(Frames(detections), {}, {})), ElementsAre(8, 8));
+}
+
+TEST(TrackBoxesTest, SamplesMayBeIrregular) {
+  std::vector<TrackedFrame> frames;
+  double seconds = 0;
+  for (int i = 0; i < 14; ++i) {
+    frames.push_back({absl::Seconds(seconds), {At(0.1 + 0.15 * seconds), At(0.9 - 0.1 * seconds)}});
+    seconds += i % 3 == 0 ? 0.7 : 0.15;
+  }
+  // Twice the same time changes nothing.
+  frames.insert(frames.begin() + 5, frames[5]);
+  const std::vector<Track> tracks = TrackBoxes(frames, {}, {});
+  EXPECT_THAT(Lengths(tracks), ElementsAre(15, 15));
+  for (const Track& track : tracks) {
+    for (const Track::Observation& seen : track.observations) {
+      EXPECT_EQ(seen.detection, track.observations[0].detection);
+    }
+  }
 }
 
 TEST(TrackBoxesTest, ManyBoxesAndNone) {
