@@ -32,8 +32,11 @@ class Tracker {
 
   void Add(int frame_index, const TrackedFrame& frame) {
     EndOld(frame.offset);
-    for (Live& live : live_) live.filter.Predict(absl::ToDoubleSeconds(frame.offset - live.predicted_at));
-    for (Live& live : live_) live.predicted_at = frame.offset;
+    for (Live& live : live_) {
+      const bool seen = live.seen_at == live.predicted_at;
+      live.filter.Predict(absl::ToDoubleSeconds(frame.offset - live.predicted_at), seen);
+      live.predicted_at = frame.offset;
+    }
     std::vector<int> strong, weak;
     for (size_t i = 0; i < frame.detections.size(); ++i) {
       const float score = frame.detections[i].score;

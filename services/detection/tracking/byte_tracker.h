@@ -3,7 +3,9 @@
 // From boxes in single frames to tracks through time, after ByteTrack [Zhang et al., 2022]: strong boxes are matched to
 // the predicted tracks first, then weak ones to what is left, so that a weak box carries a track through an occlusion
 // but never begins one. For 1 to 10 samples a second a third round matches strong boxes that moved too far to overlap,
-// by boxes grown on all sides [C-BIoU, Yang et al., 2023]. Not a re-identifier: nobody looks at pixels.
+// by boxes grown on all sides [C-BIoU, Yang et al., 2023]. Two things differ from the published tracker at that rate: a
+// track counts from its first box, matched like any other, and a weak box may also carry on a track that was lost for
+// some samples. Not a re-identifier: nobody looks at pixels.
 #pragma once
 
 #include <vector>

@@ -2,6 +2,7 @@
 #include "services/detection/tracking/kalman_box.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace reelsight::tracking {
@@ -12,6 +13,7 @@ constexpr double kPlaceWeight = 1.0 / 20;
 constexpr double kVelocityWeight = 1.0 / 160;
 constexpr size_t kAspect = 2, kHeight = 3;
 constexpr double kLeast = 1e-4;
+constexpr double kMaxSteps = 1000;
 
 double Square(double value) { return value * value; }
 
@@ -34,7 +36,14 @@ KalmanBox::KalmanBox(const inference::Box& box) {
   }
 }
 
-void KalmanBox::Predict(double seconds) {
+void KalmanBox::Predict(double seconds, bool seen) {
+  if (!seen) states_[kHeight].velocity = 0;
+  const int steps = static_cast<int>(std::clamp(std::ceil(seconds * kFramesPerSecond - 1e-6), 0.0, kMaxSteps));
+  for (int i = 0; i < steps; ++i) Step(seconds / steps);
+}
+
+// At most a frame, unless the time is very long.
+void KalmanBox::Step(double seconds) {
   const double height = std::max(states_[kHeight].place, kLeast);
   const double frames = seconds * kFramesPerSecond;
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -42,7 +51,6 @@ void KalmanBox::Predict(double seconds) {
     state.place += state.velocity * seconds;
     state.place_variance += 2 * seconds * state.covariance + seconds * seconds * state.velocity_variance;
     state.covariance += seconds * state.velocity_variance;
-    // One frame's noise for each frame that went by.
     state.place_variance += frames * Square(i == kAspect ? 1e-2 : kPlaceWeight * height);
     state.velocity_variance += frames * Square((i == kAspect ? 1e-5 : kVelocityWeight * height) * kFramesPerSecond);
   }
