@@ -6,12 +6,13 @@
 #include <random>
 
 #include "gtest/gtest.h"
-#include "orchestrator/source/http_test_server.h"
 #include "shared/base/status.h"
+#include "shared/testing/http_test_server.h"
 
 namespace reelsight::orchestrator {
 namespace {
 
+using testing::HttpTestServer;
 using Request = HttpTestServer::Request;
 using Response = HttpTestServer::Response;
 using Clock = std::chrono::steady_clock;

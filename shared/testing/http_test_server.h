@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-namespace reelsight::orchestrator {
+namespace reelsight::testing {
 
 class HttpTestServer {
  public:
@@ -68,4 +68,4 @@ class HttpTestServer {
   std::thread acceptor_;
 };
 
-}  // namespace reelsight::orchestrator
+}  // namespace reelsight::testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "orchestrator/source/http_test_server.h"
+#include "shared/testing/http_test_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
-namespace reelsight::orchestrator {
+namespace reelsight::testing {
 
 HttpTestServer::HttpTestServer(Handler handler) : handler_(std::move(handler)) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -139,4 +139,4 @@ void HttpTestServer::Converse(int fd) {
   shutdown(fd, SHUT_RDWR);
 }
 
-}  // namespace reelsight::orchestrator
+}  // namespace reelsight::testing
