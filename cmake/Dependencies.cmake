@@ -75,3 +75,30 @@ set(GOOGLEAPIS_DIR ${CMAKE_SOURCE_DIR}/.deps/googleapis CACHE PATH "Folder that 
 if(NOT EXISTS ${GOOGLEAPIS_DIR}/google/rpc/error_details.proto)
   message(FATAL_ERROR "google/rpc protos are missing from ${GOOGLEAPIS_DIR}. Run: scripts/setup")
 endif()
+
+# LibTorch, for the plug-in that runs ONNX models on a GPU: parts of torch's wheel and of two of NVIDIA's, and the proto
+# file of the onnx wheel that the converters use. Without them everything else is built.
+set(REELSIGHT_LIBTORCH AUTO CACHE STRING "Build the LibTorch plug-in: ON, OFF or AUTO (if it is installed)")
+set(LIBTORCH_DIR ${CMAKE_SOURCE_DIR}/.deps/libtorch CACHE PATH "Folder that holds torch/ and nvidia/, unpacked wheels")
+file(GLOB site_packages ${CMAKE_SOURCE_DIR}/.deps/convert/lib/python3*/site-packages)
+find_path(ONNX_PROTO_DIR onnx/onnx-ml.proto NO_DEFAULT_PATH PATHS ${site_packages})
+set(REELSIGHT_HAS_LIBTORCH OFF)
+# LibTorch is not built for sanitizers, which would take its allocations and threads for ours.
+if(NOT REELSIGHT_LIBTORCH STREQUAL "OFF" AND NOT REELSIGHT_SANITIZE AND NOT REELSIGHT_FUZZ)
+  if(EXISTS ${LIBTORCH_DIR}/torch/lib/libtorch_cpu.so AND ONNX_PROTO_DIR)
+    set(REELSIGHT_HAS_LIBTORCH ON)
+  elseif(REELSIGHT_LIBTORCH STREQUAL "ON")
+    message(FATAL_ERROR "LibTorch is missing from ${LIBTORCH_DIR}. Run: scripts/setup")
+  else()
+    message(STATUS "No LibTorch in ${LIBTORCH_DIR}: its plug-in is left out. scripts/setup installs it")
+  endif()
+endif()
+if(REELSIGHT_HAS_LIBTORCH)
+  add_library(reelsight_third_party_libtorch INTERFACE)
+  add_library(reelsight::third_party::libtorch ALIAS reelsight_third_party_libtorch)
+  # After all others: the wheel's own folder holds old headers of protobuf.
+  target_compile_options(reelsight_third_party_libtorch INTERFACE "SHELL:-idirafter ${LIBTORCH_DIR}/torch/include")
+  target_link_libraries(reelsight_third_party_libtorch INTERFACE
+                        ${LIBTORCH_DIR}/torch/lib/libtorch_cpu.so ${LIBTORCH_DIR}/torch/lib/libc10.so)
+  target_link_options(reelsight_third_party_libtorch INTERFACE -Wl,-rpath,${LIBTORCH_DIR}/torch/lib)
+endif()
