@@ -74,7 +74,8 @@ class AnalyzeCommand final : public Command {
         ->check(CLI::Range(1, 1024))
         ->type_name("N");
     app.add_option("--timeout", timeout_, "Longest time for one video")->type_name("T");
-    app.add_flag("--offline", offline_, "Fetch no models; analyzers that lack theirs are left out");
+    app.add_flag("--offline", offline_, "Fetch no models; analyzers that lack theirs are left out")
+        ->envname("REELSIGHT_OFFLINE");
     app.add_flag("--quiet,-q", quiet_, "No progress and no notes, errors only");
     app.footer(kExamples);
   }

@@ -52,7 +52,8 @@ class ModelsCommand final : public Command {
     pull_->add_flag("--all", all_, "All models of the catalogue");
     pull_->add_flag("--defaults", defaults_, "The models that analyzers use unless told otherwise");
     pull_->add_flag("--force", force_, "Also what is installed already");
-    pull_->add_flag("--offline", offline_, "Fetch nothing; fails for what is not installed");
+    pull_->add_flag("--offline", offline_, "Fetch nothing; fails for what is not installed")
+        ->envname("REELSIGHT_OFFLINE");
     pull_->add_flag("--accept-license", accept_license_, "Accept licences that restrict use");
     pull_->add_flag("--quiet,-q", quiet_, "No progress, errors only");
     verify_ = app.add_subcommand("verify", "Reads installed models and compares their hashes");

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+
 import pytest
 
 import clips
 import servers
+
+# Most tests are about everything but models, and run without: what needs them says so, by the fixture `models`.
+MODELS = os.environ.get("REELSIGHT_MODELS", "")
+os.environ["REELSIGHT_MODELS"] = "/nonexistent/reelsight-models"
+os.environ["REELSIGHT_OFFLINE"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +56,12 @@ def three_shots(folder):
 @pytest.fixture(scope="session")
 def long_clip(folder):
     return clips.long_clip(folder / "long.mp4")
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Environment of a program that finds the installed models. Pulled before by scripts/test."""
+    environment = {name: value for name, value in os.environ.items() if name != "REELSIGHT_MODELS"}
+    if MODELS:
+        environment["REELSIGHT_MODELS"] = MODELS
+    return environment

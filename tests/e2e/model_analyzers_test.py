@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The analyzers with models on real clips, by the real program. `scripts/test` pulls the models first."""
+
+import json
+import subprocess
+
+import pytest
+
+import clips
+import servers
+
+
+def analyze(models, clip, *flags, code=0):
+    command = [servers.program("reelsight"), "analyze", clip, "--format", "json", "--output", "-", *flags]
+    done = subprocess.run([str(part) for part in command], capture_output=True, env=models, timeout=110, check=False)
+    assert done.returncode == code, done.stderr.decode()
+    return {result["analyzer"]: result for result in json.loads(done.stdout)["results"]}
+
+
+def seconds(duration):
+    return float(duration.rstrip("s"))
+
+
+def seen_at(tracks, label):
+    """Times at which an object of the label was observed."""
+    return [
+        seconds(observation["offset"])
+        for track in tracks
+        if track["label"] == label
+        for observation in track["observations"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def bikes(models):
+    return analyze(models, clips.BIKES, "--analyzers", "object_detection,body_pose")
+
+
+# Shots of bikes.mp4 that show them, as a person sees it: a street full of cars, a man between them, a cyclist beside a
+# van, cars again, a parked bicycle.
+@pytest.mark.parametrize(
+    ("label", "start", "end"),
+    [("car", 1.2, 3.04), ("person", 1.2, 3.04), ("person", 4.2, 5.48), ("bicycle", 4.6, 5.48), ("car", 5.48, 7.48),
+     ("bicycle", 7.48, 9.68)],
+)  # fmt: skip
+def test_objects_of_bikes_are_named_at_their_times(bikes, label, start, end):
+    result = bikes["object_detection"]
+    assert result["status"]["code"] == "OK", result["status"]
+    inside = [time for time in seen_at(result["objectDetection"]["tracks"], label) if start <= time < end]
+    assert len(inside) >= 2, f"{label} in [{start}, {end}): {inside}"
+
+
+def test_objects_of_bikes_stay_in_their_shots(bikes):
+    times = seen_at(bikes["object_detection"]["objectDetection"]["tracks"], "bicycle")
+    assert not [time for time in times if time < 4.0 or 5.48 <= time < 7.4], times
+    cuts = [1.2, 3.04, 5.48, 7.48, 9.68]
+    for track in bikes["object_detection"]["objectDetection"]["tracks"]:
+        first, last = seconds(track["firstOffset"]), seconds(track["lastOffset"])
+        assert not [cut for cut in cuts if first < cut <= last], track["trackId"]
+
+
+def test_the_cyclist_has_a_pose(bikes):
+    result = bikes["body_pose"]
+    assert result["status"]["code"] == "OK", result["status"]
+    observations = [
+        observation
+        for track in result["bodyPose"]["tracks"]
+        for observation in track["observations"]
+        if 4.6 <= seconds(observation["offset"]) < 5.4
+    ]
+    assert len(observations) >= 3
+    for observation in observations:
+        joints = {joint["name"]: joint for joint in observation["keypoints"]}
+        assert len(joints) == 17
+        # Upright, right of the middle.
+        assert joints["nose"]["y"] < joints["left_hip"]["y"]
+        assert 0.5 < joints["nose"]["x"] < 0.85
+
+
+def test_an_analyzer_without_weights_says_the_command_and_the_others_go_on(tmp_path, models):
+    empty = {**models, "REELSIGHT_MODELS": str(tmp_path), "REELSIGHT_OFFLINE": "1"}
+    results = analyze(empty, clips.BIKES, "--analyzers", "object_detection,color_analysis", code=3)
+    assert results["color_analysis"]["status"]["code"] == "OK"
+    status = results["object_detection"]["status"]
+    assert status["code"] == "FAILED_PRECONDITION"
+    assert "reelsight models pull ssd_mobilenet_v2" in status["message"]
+
+
+def test_an_unknown_model_is_named(models):
+    results = analyze(
+        models, clips.BIKES, "--analyzers", "object_detection", "--option", "object_detection.model=nonsense", code=3
+    )
+    status = results["object_detection"]["status"]
+    assert status["code"] == "INVALID_ARGUMENT"
+    assert "nonsense" in status["message"]
