@@ -43,7 +43,7 @@ bench: ## Speed against peers in the same run; writes docs/benchmarks.md
 up: ## Build and start the orchestrator and its services on this machine
 	scripts/setup demo
 	cmake --preset release
-	cmake --build --preset release --target reelsight reelsight-orchestrator reelsight-lightweight
+	cmake --build --preset release --target reelsight reelsight-orchestrator reelsight-lightweight reelsight-detection reelsight-segmentation
 	scripts/up
 
 clean: ## Remove what was built; downloads stay

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make up`: both programs on their usual ports, with the configurations of deploy/local."""
+"""`make up`: all programs on their usual ports, with the configurations of deploy/local."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../e2e"))
 import servers
 from stubs import ROOT, pb
 
-PORTS = (7010, 7011, 9010, 9011)
+PORTS = (7010, 7011, 7012, 7013, 9010, 9011, 9012, 9013)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def wait_for(log, text, seconds=30):
     raise AssertionError(log.read_text())
 
 
-@pytest.mark.parametrize("name", ["lightweight", "orchestrator"])
+@pytest.mark.parametrize("name", ["lightweight", "detection", "segmentation", "orchestrator"])
 def test_local_configurations_are_valid(name):
     command = [servers.program(f"reelsight-{name}"), "--config", ROOT / f"deploy/local/{name}.textproto"]
     done = subprocess.run([*command, "--check_config"], capture_output=True, text=True, timeout=30, check=False)
