@@ -29,7 +29,12 @@ Finding CheckAnalyzers(EmbeddedBackend& backend, const CancelToken& cancel) {
       missing.push_back(absl::StrCat(analyzer.name(), ": ", analyzer.unavailable_reason()));
     }
   }
-  if (!missing.empty()) return {"analyzers", State::kFailed, absl::StrJoin(missing, "; "), kReinstall};
+  if (ready.empty()) return {"analyzers", State::kFailed, absl::StrJoin(missing, "; "), kReinstall};
+  if (!missing.empty()) {
+    return {"analyzers", State::kNote,
+            absl::StrCat(absl::StrJoin(ready, ", "), "; not ", absl::StrJoin(missing, "; not ")),
+            "reelsight models pull --defaults"};
+  }
   return {"analyzers", State::kGood, absl::StrJoin(ready, ", "), ""};
 }
 

@@ -402,6 +402,9 @@ def test_version():
 def test_doctor():
     done = reelsight("doctor", env={**os.environ, "TERM": "dumb"})
     assert done.returncode == GOOD, done.stdout + done.stderr
+    # No models are installed for this test: told, with the remedy, and no failure.
+    assert "not object_detection" in done.stdout
+    assert "reelsight models pull --defaults" in done.stdout
 
 
 def test_bench(three_shots):
