@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Short names for the scripts and presets. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build sanitize soak parity bench up clean
+.PHONY: help demo test check format build sanitize soak parity bench bench-models up clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Set up, build, analyse a sample clip, make the report
 	scripts/demo
@@ -39,6 +39,13 @@ bench: ## Speed against peers in the same run; writes docs/benchmarks.md
 	cmake --preset bench
 	cmake --build --preset bench
 	.venv/bin/python tests/bench/run.py
+
+bench-models: ## Models against peers in the same run; writes docs/benchmarks.md
+	scripts/setup bench
+	cmake --preset bench
+	cmake --build --preset bench
+	build/bench/bin/reelsight models pull --defaults
+	.venv/bin/python tests/bench/models.py
 
 up: ## Build and start the orchestrator and its services on this machine
 	scripts/setup demo

@@ -9,11 +9,9 @@ import argparse
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,53 +21,15 @@ os.environ.setdefault("REELSIGHT_BUILD_DIR", str(ROOT / "build/bench"))
 import clip  # noqa: E402
 import servers  # noqa: E402
 from stubs import pb  # noqa: E402
+from turns import PAGE, machine, ratio, save, show, table, take_turns, verdict, wall_seconds  # noqa: E402
 
 PEER_PYTHON = ROOT / ".deps/peers/scenedetect/bin/python"
-PAGE = ROOT / "docs/benchmarks.md"
-BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 # Bounds from the project's goals.
 MOST_DECODE_RATIO, LEAST_SPEED_UP, MOST_MEMORY_OVER_BUDGET_MB = 1.10, 1.30, 200
 # Well below the default, so that the bound on memory is a tight one.
 FRAME_BUDGET_BYTES = 32_000_000
 # Lengths of the clips that memory is measured on, in seconds; the last is about the longest that a server takes.
 MEMORY_CLIP_SECONDS = [10, 180, 1790]
-
-
-def wall_seconds(command):
-    """Runs a command; its wall time and largest resident memory."""
-    begin = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{command}: {errors.decode()}")
-    return time.perf_counter() - begin, usage.ru_maxrss * 1024
-
-
-def take_turns(contenders, runs, warm_up=True):
-    """Name -> figures. Each contender is a function that returns one figure; the figures of a warm-up do not count."""
-    figures = {name: [] for name in contenders}
-    for turn in range(0 if warm_up else 1, runs + 1):
-        for name, measure in contenders.items():
-            figure = measure()
-            if turn > 0:
-                figures[name].append(figure)
-        print(f"  turn {turn} of {runs} done", flush=True)
-    return figures
-
-
-def show(figures, unit="s"):
-    """Median and spread, as text."""
-    return f"{statistics.median(figures):.2f} {unit} ({min(figures):.2f} to {max(figures):.2f})"
-
-
-def ratio(figures, ours, peer):
-    return statistics.median(figures[ours]) / statistics.median(figures[peer])
-
-
-def verdict(good):
-    return "met" if good else "**missed**"
 
 
 def measure_decode(path, threads, runs):
@@ -199,34 +159,16 @@ def measure_memory(clips, runs):
     return rows
 
 
-def machine():
-    """The processor's model, and how many of them this process may use."""
-    text = Path("/proc/cpuinfo").read_text()
-    match = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
-    return f"{match[1] if match else os.uname().machine}, {len(os.sched_getaffinity(0))} processors"
-
-
 def ffmpeg_version():
     first = subprocess.run(["ffmpeg", "-version"], capture_output=True, check=True, text=True).stdout.split("\n")[0]
     return first.split(" Copyright")[0]
 
 
 def render(rows, runs, threads):
-    lines = [
+    return (
         f"Machine: {machine()}; {threads} threads for the decoder and its peer. {ffmpeg_version()}. Median of {runs} "
-        "runs that took turns, behind one warm-up; lowest and highest in brackets.",
-        "",
-        "| what | ours | time | peer | its time | ratio | goal | |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def save(table):
-    page = PAGE.read_text()
-    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-    PAGE.write_text(f"{page[:begin]}\n{table}\n{page[end:]}")
+        f"runs that took turns, behind one warm-up; lowest and highest in brackets.\n\n{table(rows)}"
+    )
 
 
 def main():
@@ -253,10 +195,10 @@ def main():
         if arguments.only in (None, name):
             print(f"bench: {name}", flush=True)
             rows += measure()
-    table = render(rows, arguments.runs, threads)
-    print(f"\n{table}")
+    text = render(rows, arguments.runs, threads)
+    print(f"\n{text}")
     if arguments.only is None:
-        save(table)
+        save("make bench", text)
         print(f"\nbench: saved to {PAGE.relative_to(ROOT)}")
     return 1 if any("missed" in row[-1] for row in rows) else 0
 
