@@ -4,11 +4,13 @@
 // never. Not a cache of answers: values are loaded by the cache itself, each once.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,6 +54,9 @@ struct CacheOptions {
   double hard_fraction = 0.90;
   // After a failed load the same error is given for so long without trying again, against reload storms; 0: never.
   std::chrono::steady_clock::duration failure_backoff = {};
+  // How long Acquire waits for values in use to go, where the value fits into the budget without them. Who comes first
+  // is served first; meanwhile those who want what is loaded wait too, a tenth as long. 0: refuses at once.
+  std::chrono::steady_clock::duration max_wait = {};
   // Called after evicted values were destroyed, without the lock: gives memory that the allocator keeps back to the
   // system, so that used_fraction sees it.
   std::function<void()> after_evict;
@@ -84,18 +89,36 @@ class PinnedLruCache {
   // one load, and get its value or its error, or leave when their own token is cancelled; the load goes on.
   // `estimated_bytes`, or what an earlier load was measured at, is made free before the load, idle values going first,
   // least recently used first; what the load then says is charged. RESOURCE_EXHAUSTED, MODEL_TOO_LARGE, if it does not
-  // fit beside the values in use (then none is evicted for it), or memory is short; else what `load` says.
+  // fit, or not beside the values in use for the time of `max_wait` (then none is evicted for it), or memory is short;
+  // else what `load` says. A caller that holds one value while it waits for another may wait for itself.
   absl::StatusOr<Pinned> Acquire(const std::string& key, int64_t estimated_bytes, const Load& load,
                                  const CancelToken& cancel) {
-    RETURN_IF_ERROR(cancel.status());
-    std::vector<Victim> victims;
-    std::shared_ptr<Flight> flight;
-    absl::StatusOr<Pinned> found = Look(key, estimated_bytes, &victims, &flight);
-    DestroyVictims(std::move(victims));
-    if (options_.observer.on_use) options_.observer.on_use(key, flight == nullptr && found.ok());
-    if (flight == nullptr) return found;
-    if (found.ok()) return LoadAndPut(key, load, *flight);
-    return WaitFor(*flight, cancel);
+    const CancelToken::Callback wake(cancel, [signal = signal_] { signal->Ring(); });
+    Caller caller(*this, Clock::now());
+    for (bool first = true;; first = false) {
+      RETURN_IF_ERROR(cancel.status());
+      const uint64_t rings = signal_->rings();
+      std::vector<Victim> victims;
+      Turn turn = Look(key, estimated_bytes, caller, &victims);
+      DestroyVictims(std::move(victims));
+      if (first && options_.observer.on_use)
+        options_.observer.on_use(key, turn.what == Turn::kAnswer && turn.answer.ok());
+      switch (turn.what) {
+        case Turn::kAnswer:
+          return std::move(turn.answer);
+        case Turn::kLoad:
+          LoadAndPut(key, load, *turn.flight, caller);
+          if (!turn.flight->again) return turn.flight->result;
+          break;
+        case Turn::kFollow:
+          RETURN_IF_ERROR(WaitFor(*turn.flight, cancel));
+          if (!turn.flight->again) return turn.flight->result;
+          break;
+        case Turn::kWait:
+          signal_->WaitAfter(rings, std::min(turn.until, cancel.deadline()));
+          break;
+      }
+    }
   }
 
   // Evicts what nobody had in use for the time of `ttl`, and, where memory is short, more. Returns how many.
@@ -137,10 +160,68 @@ class PinnedLruCache {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // One load that others may wait for. Guarded by the cache's lock.
+  // One load that others may wait for. Guarded by the cache's lock until it is done, constant afterwards.
   struct Flight {
     bool done = false;
+    // It was larger than thought, and has to wait for room: everybody looks again.
+    bool again = false;
     absl::StatusOr<Pinned> result = absl::UnknownError("not done");
+  };
+  // Rings when there may be room: a value is no longer in use, a load ended, a caller left the queue. Outlives the
+  // cache, as handles do.
+  class Signal {
+   public:
+    void Ring() {
+      {
+        const MutexLock lock(mutex_);
+        ++rings_;
+      }
+      rung_.NotifyAll();
+    }
+    uint64_t rings() const {
+      const MutexLock lock(mutex_);
+      return rings_;
+    }
+    // Until it has rung more than `rings` times.
+    void WaitAfter(uint64_t rings, Clock::time_point until) {
+      const MutexLock lock(mutex_);
+      while (rings_ == rings && Clock::now() < until) {
+        if (until == Clock::time_point::max()) {
+          rung_.Wait(mutex_);
+        } else {
+          rung_.WaitUntil(mutex_, until);
+        }
+      }
+    }
+
+   private:
+    mutable Mutex mutex_;
+    CondVar rung_;
+    uint64_t rings_ ABSL_GUARDED_BY(mutex_) = 0;
+  };
+  // One call of Acquire, and its place in the queue for room.
+  class Caller {
+   public:
+    Caller(PinnedLruCache& cache, Clock::time_point start) : start(start), cache_(cache) {}
+    ~Caller() {
+      if (!queued) return;
+      const MutexLock lock(cache_.mutex_);
+      cache_.Leave(*this);
+    }
+    const Clock::time_point start;
+    // Guarded by the cache's lock; changed by the caller's own thread.
+    bool queued = false;
+
+   private:
+    PinnedLruCache& cache_;
+  };
+  // What a caller is to do.
+  struct Turn {
+    enum What { kAnswer, kLoad, kFollow, kWait };
+    What what = kAnswer;
+    absl::StatusOr<Pinned> answer = Pinned();
+    std::shared_ptr<Flight> flight;
+    Clock::time_point until = {};
   };
   // The last use of a value. Written by handles when they go, without the lock, also after the cache is gone.
   struct LastUse {
@@ -179,43 +260,64 @@ class PinnedLruCache {
   // A handle that notes when it goes: a value is not old as long as it is in use.
   std::shared_ptr<const Value> MakeHandle(const Entry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Touch(*entry.last_use, *uses_, options_.now());
-    return std::shared_ptr<const Value>(entry.value.get(), [value = entry.value, use = entry.last_use, uses = uses_,
-                                                            now = options_.now](const Value*) mutable {
-      Touch(*use, *uses, now());
-      value.reset();
-    });
+    return std::shared_ptr<const Value>(entry.value.get(),
+                                        [value = entry.value, use = entry.last_use, uses = uses_, now = options_.now,
+                                         signal = signal_](const Value*) mutable {
+                                          Touch(*use, *uses, now());
+                                          value.reset();
+                                          signal->Ring();
+                                        });
   }
 
-  // The value, or an error; with `flight`, OK: load it, not OK: another does.
-  absl::StatusOr<Pinned> Look(const std::string& key, int64_t estimated_bytes, std::vector<Victim>* victims,
-                              std::shared_ptr<Flight>* flight) {
+  Turn Look(const std::string& key, int64_t estimated_bytes, Caller& caller, std::vector<Victim>* victims) {
     const MutexLock lock(mutex_);
     if (const auto it = entries_.find(key); it != entries_.end()) {
-      if (it->second.flight != nullptr) {
-        *flight = it->second.flight;
-        return absl::UnavailableError("being loaded");
-      }
+      if (it->second.flight != nullptr) return {.what = Turn::kFollow, .flight = it->second.flight};
+      // Those who wait for room come first, or values in use by one after the other would keep them out for ever. But
+      // not for long: they may wait for what this caller holds.
+      const Clock::time_point patience = caller.start + options_.max_wait / 10;
+      if (!queue_.empty() && !caller.queued && Clock::now() < patience) return {.what = Turn::kWait, .until = patience};
       Pinned pinned{MakeHandle(it->second), true};
       EvictExpired(victims);
-      return pinned;
+      return {.answer = std::move(pinned)};
     }
     EvictExpired(victims);
     if (const auto failure = failures_.find(key); failure != failures_.end()) {
-      if (options_.now() < failure->second.until) return failure->second.status;
+      if (options_.now() < failure->second.until) return {.answer = failure->second.status};
       failures_.erase(failure);
     }
     if (const auto measured = measured_bytes_.find(key); measured != measured_bytes_.end()) {
       estimated_bytes = measured->second;
     }
-    RETURN_IF_ERROR(MakeRoom(key, estimated_bytes, victims));
-    Entry& entry = entries_[key];
-    entry.flight = *flight = std::make_shared<Flight>();
-    entry.bytes = estimated_bytes;
-    Charge(estimated_bytes);
-    return Pinned();
+    const Clock::time_point until = caller.start + options_.max_wait;
+    const bool may_wait = estimated_bytes <= options_.budget_bytes && Clock::now() < until;
+    const bool others_first = !queue_.empty() && queue_.front() != &caller;
+    if (!others_first || !may_wait) {
+      const absl::Status room = MakeRoom(key, estimated_bytes, victims);
+      if (room.ok()) {
+        Leave(caller);
+        Entry& entry = entries_[key];
+        entry.flight = std::make_shared<Flight>();
+        entry.bytes = estimated_bytes;
+        Charge(estimated_bytes);
+        return {.what = Turn::kLoad, .flight = entry.flight};
+      }
+      if (!may_wait) return {.answer = room};
+    }
+    if (!caller.queued) queue_.push_back(&caller);
+    caller.queued = true;
+    return {.what = Turn::kWait, .until = until};
   }
 
-  absl::StatusOr<Pinned> WaitFor(Flight& flight, const CancelToken& cancel) {
+  void Leave(Caller& caller) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!caller.queued) return;
+    caller.queued = false;
+    queue_.remove(&caller);
+    signal_->Ring();
+  }
+
+  // OK: it is done.
+  absl::Status WaitFor(Flight& flight, const CancelToken& cancel) {
     const CancelToken::Callback wake(cancel, [this] {
       { const MutexLock lock(mutex_); }
       changed_.NotifyAll();
@@ -229,7 +331,7 @@ class PinnedLruCache {
           changed_.WaitUntil(mutex_, cancel.deadline());
         }
       }
-      if (flight.done) return flight.result;
+      if (flight.done) return absl::OkStatus();
     }
     return cancel.status();
   }
@@ -314,7 +416,7 @@ class PinnedLruCache {
                                   " is not loaded now; free memory or try again"));
   }
 
-  absl::StatusOr<Pinned> LoadAndPut(const std::string& key, const Load& load, Flight& flight) {
+  void LoadAndPut(const std::string& key, const Load& load, Flight& flight, const Caller& caller) {
     // A refusal is no failure of the load: it holds for those who wait, not for those who come.
     absl::Status refused = CheckPressure(key);
     absl::StatusOr<Loaded> loaded = Loaded();
@@ -326,7 +428,6 @@ class PinnedLruCache {
       if (options_.observer.on_load) options_.observer.on_load(key, loaded.status(), options_.now() - start);
     }
     std::vector<Victim> victims;
-    absl::StatusOr<Pinned> result = Pinned();
     {
       const MutexLock lock(mutex_);
       const auto it = entries_.find(key);
@@ -343,17 +444,18 @@ class PinnedLruCache {
         entry.value = std::move(loaded->value);
         entry.flight = nullptr;
         Charge(entry.bytes);
-        result = Pinned{MakeHandle(entry), false};
+        flight.result = Pinned{MakeHandle(entry), false};
       } else {
-        result = refused.ok() ? loaded.status() : refused;
+        flight.result = refused.ok() ? loaded.status() : refused;
+        flight.again =
+            loaded.ok() && loaded->bytes <= options_.budget_bytes && Clock::now() < caller.start + options_.max_wait;
         entries_.erase(it);
       }
-      flight.result = result;
       flight.done = true;
     }
     changed_.NotifyAll();
+    signal_->Ring();
     DestroyVictims(std::move(victims));
-    return result;
   }
 
   void Charge(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -372,6 +474,9 @@ class PinnedLruCache {
   // What loaded values took.
   std::map<std::string, int64_t> measured_bytes_ ABSL_GUARDED_BY(mutex_);
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Who waits for room, in the order of coming.
+  std::list<const Caller*> queue_ ABSL_GUARDED_BY(mutex_);
+  const std::shared_ptr<Signal> signal_ = std::make_shared<Signal>();
   // Counts uses of all values: a finer order than the clock's.
   const std::shared_ptr<std::atomic<int64_t>> uses_ = std::make_shared<std::atomic<int64_t>>(0);
 };

@@ -361,6 +361,76 @@ TEST(PinnedLruCacheTest, VictimsAreDestroyedOutsideTheLock) {
   EXPECT_EQ(cache.EvictIdle(), 1);
 }
 
+TEST(PinnedLruCacheTest, WhatFitsWaitsForTheValuesInUse) {
+  Cache cache({.budget_bytes = 10, .max_wait = std::chrono::minutes(10)});
+  auto held = *cache.Acquire("held", 6, Loads("held", 6), CancelToken());
+  std::thread waiter([&] { EXPECT_FALSE(Use(cache, "waits", 6)); });
+  // What can never fit is refused at once.
+  EXPECT_EQ(GetReason(cache.Acquire("huge", 11, Loads("huge", 11), CancelToken()).status()), "MODEL_TOO_LARGE");
+  held.value.reset();
+  waiter.join();
+  EXPECT_TRUE(cache.Contains("waits"));
+  EXPECT_FALSE(cache.Contains("held"));
+}
+
+TEST(PinnedLruCacheTest, WaitingForRoomEndsWithTheTimeOrTheCaller) {
+  Cache cache({.budget_bytes = 10, .max_wait = std::chrono::milliseconds(1)});
+  const auto held = *cache.Acquire("held", 6, Loads("held", 6), CancelToken());
+  EXPECT_THAT(std::string(cache.Acquire("b", 6, Loads("b", 6), CancelToken()).status().message()),
+              HasSubstr("6 of them in use"));
+  Cache patient({.budget_bytes = 10, .max_wait = std::chrono::minutes(10)});
+  const auto kept = *patient.Acquire("held", 6, Loads("held", 6), CancelToken());
+  const CancelToken cancel;
+  std::thread canceller([&] { cancel.Cancel(); });
+  EXPECT_TRUE(absl::IsCancelled(patient.Acquire("b", 6, Loads("b", 6), cancel).status()));
+  canceller.join();
+  const CancelToken late;
+  late.SetDeadline(Clock::now() + std::chrono::milliseconds(1));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(patient.Acquire("b", 6, Loads("b", 6), late).status()));
+  // Nobody is left in the queue.
+  EXPECT_TRUE(Use(patient, "held", 6));
+}
+
+TEST(PinnedLruCacheTest, OneThatProvesLargerWaitsForRoomAndIsLoadedAgain) {
+  Cache cache({.budget_bytes = 10, .max_wait = std::chrono::minutes(10)});
+  auto held = *cache.Acquire("held", 6, Loads("held", 6), CancelToken());
+  std::atomic<int> loads = 0;
+  std::thread waiter([&] {
+    const auto pinned = cache.Acquire(
+        "b", 1,
+        [&]() -> absl::StatusOr<Cache::Loaded> {
+          ++loads;
+          return Cache::Loaded{std::make_shared<std::string>("b"), 5};
+        },
+        CancelToken());
+    EXPECT_TRUE(pinned.ok()) << pinned.status();
+  });
+  while (loads == 0) std::this_thread::yield();
+  held.value.reset();
+  waiter.join();
+  EXPECT_EQ(cache.used_bytes(), 5);
+}
+
+TEST(PinnedLruCacheTest, KeysThatOnlyFitOneByOneAllGetTheirTurn) {
+  Cache cache({.budget_bytes = 10, .max_wait = std::chrono::minutes(10)});
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  // Six threads hold one key nearly always; two others want another.
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string key = t < 6 ? "popular" : "other";
+      for (int i = 0; i < 40; ++i) {
+        const auto pinned = cache.Acquire(key, 6, Loads(key, 6), CancelToken());
+        if (!pinned.ok() || *pinned->value != key) ++wrong;
+        std::this_thread::yield();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(cache.used_bytes(), 6);
+}
+
 TEST(PinnedLruCacheTest, ManyThreadsManyKeys) {
   constexpr uint32_t kSeed = 5;
   SCOPED_TRACE(kSeed);

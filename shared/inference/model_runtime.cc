@@ -47,6 +47,14 @@ std::string ShapesOf(const Sample& sample) {
   return key;
 }
 
+// Why a model was not loaded, with its name and, of a corrupt one, what helps.
+absl::Status Explain(const absl::Status& status, const std::string& name) {
+  if (!absl::IsDataLoss(status)) return Annotate(status, absl::StrCat("model ", name));
+  return MakeError(status.code(), Reason::kModelCorrupt,
+                   absl::StrCat("model ", name, " is corrupt; get it anew by: reelsight models pull ", name,
+                                " --force (", std::string(status.message()), ")"));
+}
+
 bool HasOpenBatch(const Engine& engine) {
   return std::all_of(engine.inputs().begin(), engine.inputs().end(),
                      [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] < 0; });
@@ -152,6 +160,7 @@ cache::CacheOptions ModelRuntime::MakeCacheOptions() const {
   cache::CacheOptions options;
   options.budget_bytes = options_.memory_budget_bytes;
   options.ttl = options_.idle_ttl;
+  options.max_wait = options_.room_wait;
   options.used_fraction = options_.used_memory_fraction;
   options.failure_backoff = std::chrono::seconds(5);
   options.after_evict = [] { malloc_trim(0); };
@@ -222,8 +231,10 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
     engine_options.precision = on_gpu ? Precision::kFloat16 : Precision::kBfloat16;
   }
   const int64_t before = ResidentBytes();
-  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
-                   (on_gpu ? options_.gpu_engine : options_.cpu_engine)(path, engine_options));
+  absl::StatusOr<std::unique_ptr<Engine>> loaded =
+      (on_gpu ? options_.gpu_engine : options_.cpu_engine)(path, engine_options);
+  if (!loaded.ok()) return Explain(loaded.status(), entry.name());
+  std::unique_ptr<Engine> engine = *std::move(loaded);
   const int64_t bytes = std::max(engine->resident_bytes(), on_gpu ? 0 : ResidentBytes() - before);
   batching::BatcherOptions batcher;
   batcher.max_batch = on_gpu && HasOpenBatch(*engine) ? options_.max_batch : 1;

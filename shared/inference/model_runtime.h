@@ -32,6 +32,8 @@ class ModelRuntime final : public ModelSource {
     int threads = 1;
     // Memory for loaded models; 0: half of what the process may use.
     int64_t memory_budget_bytes = 0;
+    // How long a model that fits into the budget waits for those in use to go.
+    std::chrono::steady_clock::duration room_wait = std::chrono::seconds(30);
     // Models that nobody used for so long are unloaded; 0: never.
     std::chrono::steady_clock::duration idle_ttl = {};
     // How long a batch on a GPU waits for more. On a CPU samples run one by one, each on a thread.
