@@ -47,7 +47,9 @@ class Head : public PoseHead {
     for (const Pose& pose : all) boxes.push_back({.box = pose.box, .score = pose.score});
     std::vector<Pose> kept;
     for (const int index : inference::NonMaximumSuppression(boxes, options_.max_iou, true, options_.max_poses)) {
-      if (boxes[static_cast<size_t>(index)].box.area() > 0) kept.push_back(all[static_cast<size_t>(index)]);
+      Pose pose = all[static_cast<size_t>(index)];
+      pose.box = inference::ClampToUnit(pose.box);
+      if (pose.box.area() > 0) kept.push_back(pose);
     }
     return kept;
   }
@@ -60,8 +62,8 @@ class Head : public PoseHead {
   }
   static inference::Box PlaceBox(const Affine& to_picture, double left, double top, double right, double bottom) {
     const Keypoint first = Place(to_picture, left, top, 0), second = Place(to_picture, right, bottom, 0);
-    return inference::ClampToUnit({std::min(first.x, second.x), std::min(first.y, second.y),
-                                   std::max(first.x, second.x), std::max(first.y, second.y)});
+    return {std::min(first.x, second.x), std::min(first.y, second.y), std::max(first.x, second.x),
+            std::max(first.y, second.y)};
   }
 
   const Options options_;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/detection/body_pose/pose.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/detection/body_pose/pose_head.h"
@@ -143,6 +147,56 @@ TEST(YoloV8PoseHeadTest, SuppressesDoublesAndUndoesTheLetterbox) {
   EXPECT_FLOAT_EQ((*poses)[0].score, 0.9F);
   EXPECT_FLOAT_EQ((*poses)[0].keypoints[kNose].x, 0.5F);
   EXPECT_FLOAT_EQ((*poses)[0].keypoints[kNose].y, 0);
+}
+
+// testdata/make_yolov8_pose_golden.py.
+TEST(YoloV8PoseHeadTest, ReadsWhatUltralyticsReads) {
+  const char* const root = std::getenv("REELSIGHT_SOURCE_DIR");
+  std::ifstream golden(
+      absl::StrCat(root == nullptr ? "." : root, "/services/detection/body_pose/testdata/yolov8_pose_golden.txt"));
+  constexpr int kWidth = 96, kHeight = 48, kInput = 64;
+  int64_t numbers = 0, count = 0;
+  size_t found = 0;
+  ASSERT_TRUE(golden >> numbers >> count >> found);
+  Tensor output(DType::kFloat32, {1, numbers, count});
+  for (float& value : output.mutable_values<float>()) golden >> value;
+  const auto head = *MakePoseHead(
+      "yolov8_pose", {.width_px = kInput, .height_px = kInput, .min_score = 0.25F, .max_iou = 0.7F, .max_poses = 300});
+  const analysis::Image image(analysis::PixelFormat::kRgb24, {kWidth, kHeight});
+  const auto placed = inference::ToTensor(image, head->input());
+  const std::vector<Tensor> outputs = {output};
+  const auto poses = head->Decode(outputs, placed->to_picture);
+  ASSERT_TRUE(poses.ok());
+  size_t compared = 0;
+  // They cut places off at the edges of the picture, and keep boxes of which nothing is left.
+  const auto clip = [](float value) { return std::clamp(value, 0.0F, 1.0F); };
+  for (size_t i = 0; i < found; ++i) {
+    float score = 0, left = 0, top = 0, right = 0, bottom = 0;
+    golden >> score >> left >> top >> right >> bottom;
+    const bool empty = right <= left || bottom <= top;
+    if (!empty) {
+      ASSERT_LT(compared, poses->size());
+      const Pose& pose = (*poses)[compared];
+      EXPECT_NEAR(pose.score, score, 1e-5);
+      EXPECT_NEAR(pose.box.left, left / kWidth, 1e-4);
+      EXPECT_NEAR(pose.box.top, top / kHeight, 1e-4);
+      EXPECT_NEAR(pose.box.right, right / kWidth, 1e-4);
+      EXPECT_NEAR(pose.box.bottom, bottom / kHeight, 1e-4);
+    }
+    for (size_t joint = 0; joint < kJointCount; ++joint) {
+      float x = 0, y = 0, visible = 0;
+      golden >> x >> y >> visible;
+      if (empty) continue;
+      const Keypoint& keypoint = (*poses)[compared].keypoints[joint];
+      EXPECT_NEAR(clip(keypoint.x), x / kWidth, 1e-4);
+      EXPECT_NEAR(clip(keypoint.y), y / kHeight, 1e-4);
+      EXPECT_NEAR(keypoint.score, visible, 1e-4);
+    }
+    compared += empty ? 0 : 1;
+  }
+  EXPECT_TRUE(golden);
+  EXPECT_EQ(compared, poses->size());
+  EXPECT_GT(compared, 20u);
 }
 
 TEST(PoseHeadTest, OutputsOfAnotherFamilyAreNamed) {
