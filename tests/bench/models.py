@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 os.environ.setdefault("REELSIGHT_BUILD_DIR", str(ROOT / "build/bench"))
 
+import job  # noqa: E402
 import servers  # noqa: E402
 import service_load  # noqa: E402
 from turns import PAGE, machine, ratio, save, show, table, take_turns, verdict  # noqa: E402
@@ -170,14 +171,14 @@ def main():
     parser.add_argument("--runs", type=int, default=5, help="turns of each contender behind the warm-up")
     parser.add_argument("--seconds", type=float, default=3, help="length of a turn where it can be chosen")
     parser.add_argument("--smoke", action="store_true", help="one short turn of each, to see that it works; saves none")
-    parser.add_argument("--only", choices=["engine", "service"], help="one comparison; saves none")
+    parser.add_argument("--only", choices=["engine", "service", "job"], help="one comparison; saves none")
     options = parser.parse_args()
     options.warm_up = not options.smoke
     if options.smoke:
         options.runs, options.seconds = 1, 1
     models = installed_models()
     rows = []
-    for part, measure in {"engine": measure_engine, "service": measure_service}.items():
+    for part, measure in {"engine": measure_engine, "service": measure_service, "job": job.measure}.items():
         if options.only in (None, part):
             print(f"bench: {part}", flush=True)
             rows += measure(models, options)
