@@ -33,6 +33,7 @@ reelsight_require_package(benchmark)
 reelsight_require_package(CURL)
 reelsight_require_package(OpenSSL)
 reelsight_require_pkg_config(ffmpeg libavformat libavcodec libavfilter libavutil libswscale)
+reelsight_require_pkg_config(png libpng)
 reelsight_require_pkg_config(turbojpeg libturbojpeg)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 
