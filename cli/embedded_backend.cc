@@ -11,6 +11,7 @@
 #include "orchestrator/orchestrator_config.h"
 #include "services/detection/analyzers.h"
 #include "services/lightweight/analyzers.h"
+#include "services/segmentation/analyzers.h"
 #include "shared/analysis/local_analyzer_client.h"
 #include "shared/base/status.h"
 #include "shared/inference/models_config.h"
@@ -69,6 +70,12 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
           "detection", process::Version(),
           rpc::MeasureAnalyzers(detection::MakeDetectionAnalyzers(*backend->runtime_), *metrics), workers));
   backend->hosts_.push_back(std::move(detection));
+  ASSIGN_OR_RETURN(
+      auto segmentation,
+      analysis::AnalyzerHost::Create(
+          "segmentation", process::Version(),
+          rpc::MeasureAnalyzers(segmentation::MakeSegmentationAnalyzers(*backend->runtime_), *metrics), workers));
+  backend->hosts_.push_back(std::move(segmentation));
   measured.workers.Set({label}, workers);
   backend->executor_ = std::make_unique<concurrency::FairExecutor>(
       concurrency::FairExecutor::Options{.thread_count = workers,
