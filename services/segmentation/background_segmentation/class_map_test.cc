@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -108,7 +109,13 @@ TEST(SegmenterTest, SegFormerEqualsThePublishedImplementation) {
            })pb",
       "test");
   ASSERT_TRUE(catalog.ok()) << catalog.status();
-  const model_store::ModelStore store(*catalog, folder);
+  // A store of its own: the engine keeps compiled models beside what it loads.
+  const std::string directory = absl::StrCat(::testing::TempDir(), "/tiny_segformer_store");
+  std::filesystem::remove_all(directory);
+  std::filesystem::create_directories(directory);
+  std::filesystem::copy(absl::StrCat(folder, "/tiny_segformer"), absl::StrCat(directory, "/tiny_segformer"),
+                        std::filesystem::copy_options::recursive);
+  const model_store::ModelStore store(*catalog, directory);
   const auto runtime = inference::ModelRuntime::Create(store, {.half_precision = false}, nullptr);
   ASSERT_TRUE(runtime.ok()) << runtime.status();
   const auto model = (*runtime)->Acquire("tiny_segformer", CancelToken());
