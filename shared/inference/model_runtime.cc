@@ -64,9 +64,10 @@ bool HasOpenBatch(const Engine& engine) {
 
 class ModelRuntime::LoadedModel final : public Model {
  public:
-  LoadedModel(config::v1::ModelEntry entry, std::unique_ptr<Engine> engine, batching::BatcherOptions options,
-              telemetry::Metrics* metrics)
+  LoadedModel(config::v1::ModelEntry entry, ModelMetadata metadata, std::unique_ptr<Engine> engine,
+              batching::BatcherOptions options, telemetry::Metrics* metrics)
       : entry_(std::move(entry)),
+        metadata_(std::move(metadata)),
         engine_(std::move(engine)),
         open_batch_(HasOpenBatch(*engine_)),
         metrics_(metrics),
@@ -75,6 +76,7 @@ class ModelRuntime::LoadedModel final : public Model {
   const config::v1::ModelEntry& entry() const override { return entry_; }
   const std::vector<TensorSpec>& inputs() const override { return engine_->inputs(); }
   const std::vector<TensorSpec>& outputs() const override { return engine_->outputs(); }
+  const ModelMetadata& metadata() const override { return metadata_; }
 
   absl::StatusOr<std::vector<Sample>> Run(const std::string& client, std::vector<Sample> samples,
                                           const CancelToken& cancel) const override {
@@ -127,6 +129,7 @@ class ModelRuntime::LoadedModel final : public Model {
   }
 
   const config::v1::ModelEntry entry_;
+  const ModelMetadata metadata_;
   const std::unique_ptr<Engine> engine_;
   const bool open_batch_;
   telemetry::Metrics* const metrics_;
@@ -235,6 +238,8 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
       (on_gpu ? options_.gpu_engine : options_.cpu_engine)(path, engine_options);
   if (!loaded.ok()) return Explain(loaded.status(), entry.name());
   std::unique_ptr<Engine> engine = *std::move(loaded);
+  // The engine has judged the file; what cannot be read here is not there.
+  ModelMetadata metadata = ReadOnnxMetadata(path).value_or(ModelMetadata());
   const int64_t bytes = std::max(engine->resident_bytes(), on_gpu ? 0 : ResidentBytes() - before);
   batching::BatcherOptions batcher;
   batcher.max_batch = on_gpu && HasOpenBatch(*engine) ? options_.max_batch : 1;
@@ -263,7 +268,9 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
   }
   telemetry::Log(telemetry::LogLevel::kDebug, "", "model loaded",
                  {{"model", entry.name()}, {"file", path}, {"engine", engine->name()}, {"bytes", bytes}});
-  return Cache::Loaded{std::make_shared<LoadedModel>(entry, std::move(engine), std::move(batcher), metrics_), bytes};
+  return Cache::Loaded{
+      std::make_shared<LoadedModel>(entry, std::move(metadata), std::move(engine), std::move(batcher), metrics_),
+      bytes};
 }
 
 absl::Status ModelRuntime::Preload(const std::vector<std::string>& names) {

@@ -3,6 +3,11 @@
 
 namespace reelsight::inference {
 
+const ModelMetadata& Model::metadata() const {
+  static const auto& none = *new ModelMetadata();
+  return none;
+}
+
 absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSource& models, std::string_view name,
                                        const CancelToken& cancel) {
   absl::StatusOr<PinnedModel> pinned = models.Acquire(name, cancel);

@@ -14,6 +14,7 @@
 #include "reelsight/config/v1/model_catalog.pb.h"
 #include "shared/analysis/frame.h"
 #include "shared/base/cancel_token.h"
+#include "shared/inference/onnx_metadata.h"
 #include "shared/inference/tensor.h"
 
 namespace reelsight::inference {
@@ -29,6 +30,8 @@ class Model {
   virtual const config::v1::ModelEntry& entry() const = 0;
   virtual const std::vector<TensorSpec>& inputs() const = 0;
   virtual const std::vector<TensorSpec>& outputs() const = 0;
+  // What the model file says of itself, if its format carries it (ONNX).
+  virtual const ModelMetadata& metadata() const;
 
   // Outputs of each sample, in order, side 0 = 1 where the model has a batch. Blocks; may run samples of other callers
   // together with these, and these on other callers' threads. `client` names the run (request id), for fairness.
