@@ -3,6 +3,7 @@
 
 #include "services/detection/body_pose/pose_analyzer.h"
 #include "services/detection/object_detection/object_analyzer.h"
+#include "services/detection/text_overlay/text_analyzer.h"
 
 namespace reelsight::detection {
 
@@ -10,6 +11,7 @@ std::vector<std::unique_ptr<analysis::Analyzer>> MakeDetectionAnalyzers(inferenc
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers;
   analyzers.push_back(body_pose::MakePoseAnalyzer(models));
   analyzers.push_back(object_detection::MakeObjectAnalyzer(models));
+  analyzers.push_back(text_overlay::MakeTextAnalyzer(models));
   return analyzers;
 }
 

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/detection/text_overlay/text_analyzer.h"
+
+#include <algorithm>
+#include <opencv2/core.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "reelsight/v1/text_overlay.pb.h"
+#include "services/detection/text_overlay/craft_crnn_reader.h"
+#include "services/detection/text_overlay/pp_ocr_reader.h"
+#include "services/detection/text_overlay/text_joiner.h"
+#include "services/detection/text_overlay/text_payload.h"
+#include "services/detection/text_overlay/text_reader.h"
+#include "shared/base/status.h"
+
+namespace reelsight::text_overlay {
+namespace {
+
+using config::v1::ModelEntry;
+using v1::TextOverlayOptions;
+using v1::TextOverlayResult;
+
+constexpr char kName[] = "text_overlay";
+constexpr float kDefaultMinScore = 0.6F;
+// Weaker readings of single frames are not kept.
+constexpr float kWeakScore = 0.3F;
+// Texts in the headline, and their length.
+constexpr int kHeadlineTexts = 3;
+
+// The models of one engine, by their names in the catalogue.
+struct ModelNames {
+  std::string detector;
+  // Empty: none.
+  std::string classifier;
+  std::string recognizer;
+
+  std::vector<std::string> all() const {
+    std::vector<std::string> names = {detector, classifier, recognizer};
+    std::erase(names, "");
+    return names;
+  }
+};
+
+absl::StatusOr<std::string> NameOr(const inference::ModelSource& models, const std::string& field,
+                                   const std::string& name, const std::string& family, const std::string& otherwise) {
+  if (name.empty()) return otherwise;
+  ASSIGN_OR_RETURN(const ModelEntry* const entry, models.Entry(name));
+  if (entry->task() == kName && entry->family() == family) return name;
+  return InvalidField(absl::StrCat("options.text_overlay.", field),
+                      absl::StrCat(name, " is of family ", entry->family(), " for ", entry->task(), ", not of family ",
+                                   family, " for ", kName));
+}
+
+absl::StatusOr<ModelNames> NamesFor(const inference::ModelSource& models, const TextOverlayOptions& options) {
+  const bool craft = options.engine() == TextOverlayOptions::CRAFT_CRNN;
+  ModelNames names;
+  ASSIGN_OR_RETURN(names.detector, NameOr(models, "detector_model", options.detector_model(),
+                                          craft ? "craft" : "ppocr_det", craft ? "craft" : "ppocr_v6_det_small"));
+  ASSIGN_OR_RETURN(names.recognizer,
+                   NameOr(models, "recognizer_model", options.recognizer_model(), craft ? "crnn" : "ppocr_rec",
+                          craft ? "crnn" : "ppocr_v6_rec_small"));
+  if (!craft) names.classifier = "ppocr_v2_cls_mobile";
+  return names;
+}
+
+v1::TextOverlayResult::Position ToProto(Position position) {
+  switch (position) {
+    case Position::kCaption:
+      return TextOverlayResult::CAPTION;
+    case Position::kTitle:
+      return TextOverlayResult::TITLE;
+    case Position::kCorner:
+      return TextOverlayResult::CORNER;
+    case Position::kOther:
+      return TextOverlayResult::OTHER;
+    case Position::kMoving:
+      return TextOverlayResult::MOVING;
+  }
+  return TextOverlayResult::OTHER;
+}
+
+template <typename Message>
+void SetQuad(const Quad& quad, const FrameText& frame, Message* out) {
+  for (const Point& corner : quad) {
+    v1::NormalizedPoint& point = *out->add_quad();
+    point.set_x(std::clamp(corner.x / static_cast<float>(frame.width_px), 0.0F, 1.0F));
+    point.set_y(std::clamp(corner.y / static_cast<float>(frame.height_px), 0.0F, 1.0F));
+  }
+}
+
+void AddEvents(const std::vector<TimedText>& frames, const std::vector<TextEvent>& events, TextOverlayResult* result) {
+  const auto reading_at = [&](const TextEvent::Observation& at) -> const Reading& {
+    return frames[at.frame].frame.text.readings[at.reading];
+  };
+  for (const TextEvent& event : events) {
+    TextOverlayResult::Event& out = *result->add_events();
+    const Reading& best = reading_at(event.best);
+    out.set_text(best.text);
+    out.set_score(best.score);
+    out.set_position(ToProto(event.position));
+    *out.mutable_start_offset() = analysis::ToProto(event.start);
+    *out.mutable_end_offset() = analysis::ToProto(event.end);
+    SetQuad(best.quad, frames[event.best.frame].frame, &out);
+    for (const TextEvent::Observation& at : event.observations) {
+      TextOverlayResult::Observation& observation = *out.add_observations();
+      const Reading& reading = reading_at(at);
+      *observation.mutable_offset() = analysis::ToProto(frames[at.frame].offset);
+      observation.set_text(reading.text);
+      observation.set_score(reading.score);
+      SetQuad(reading.quad, frames[at.frame].frame, &observation);
+    }
+  }
+}
+
+// For instance `4 texts: "SUBSCRIBE", "day 1", "@someone" and more`.
+std::string MakeHeadline(const TextOverlayResult& result) {
+  if (result.events().empty()) return "no text";
+  std::string headline = absl::StrCat(result.events_size(), result.events_size() == 1 ? " text: " : " texts: ");
+  for (int i = 0; i < std::min(kHeadlineTexts, result.events_size()); ++i) {
+    absl::StrAppend(&headline, i == 0 ? "" : ", ", "\"", result.events(i).text(), "\"");
+  }
+  if (result.events_size() > kHeadlineTexts) absl::StrAppend(&headline, " and more");
+  return headline;
+}
+
+class TextAnalyzer final : public analysis::Analyzer {
+ public:
+  explicit TextAnalyzer(inference::ModelSource& models) : models_(models) {}
+
+  analyzer::v1::AnalyzerDescription Describe() const override {
+    analyzer::v1::AnalyzerDescription description;
+    description.set_name(kName);
+    description.set_description("Text, when it appears and goes, and where it stands");
+    description.mutable_frame_spec()->set_format(analyzer::v1::PIXEL_FORMAT_RGB24);
+    description.mutable_frame_spec()->set_max_side_px(960);
+    description.mutable_sampling()->set_sample_fps(1);
+    description.mutable_sampling()->set_reference_min_interval(30);
+    description.mutable_sampling()->set_reference_divisor(1);
+    description.set_batch_frames(16);
+    description.set_options_type(TextOverlayOptions::descriptor()->full_name());
+    description.set_result_type(TextOverlayResult::descriptor()->full_name());
+    const absl::StatusOr<ModelNames> names = NamesFor(models_, {});
+    if (names.ok()) inference::DescribeModels(models_, names->all(), &description);
+    return description;
+  }
+
+  absl::StatusOr<std::vector<std::string>> AnalyzeFrames(const analysis::BatchView& view,
+                                                         const CancelToken& cancel) override {
+    ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<TextOverlayOptions>(*view.options));
+    ASSIGN_OR_RETURN(const std::unique_ptr<TextReader> reader, ReaderFor(view, options, cancel));
+    std::vector<const analysis::Image*> pictures;
+    for (const analysis::BatchView::Item& item : view.items) {
+      if (item.target) pictures.push_back(item.frame->image.get());
+    }
+    ASSIGN_OR_RETURN(std::vector<PictureText> texts, reader->Read(view.request_id, pictures, cancel));
+    std::vector<std::string> payloads;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      std::erase_if(texts[i].readings, [](const Reading& reading) { return reading.score < kWeakScore; });
+      payloads.push_back(EncodeFrameText({pictures[i]->width_px(), pictures[i]->height_px(), std::move(texts[i])}));
+    }
+    return payloads;
+  }
+
+  absl::StatusOr<analyzer::v1::SummarizeResponse> Summarize(const analyzer::v1::SummarizeRequest& request,
+                                                            const CancelToken& cancel) override {
+    ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<TextOverlayOptions>(request.options()));
+    ASSIGN_OR_RETURN(const ModelNames names, NamesFor(models_, options));
+    ASSIGN_OR_RETURN(const ModelEntry* const recognizer, models_.Entry(names.recognizer));
+    JoinOptions join;
+    join.min_score = options.has_min_score() ? options.min_score() : kDefaultMinScore;
+    if (options.has_min_score()) join.min_score_once = join.min_score_short = join.min_score;
+
+    std::vector<TimedText> all;
+    int crowded = 0;
+    for (const analyzer::v1::FrameResult& result : request.results()) {
+      ASSIGN_OR_RETURN(FrameText frame, DecodeFrameText(result.payload()));
+      crowded += frame.text.skipped_regions > 0 ? 1 : 0;
+      all.push_back({analysis::FromProto(result.offset()), std::move(frame)});
+    }
+    TextOverlayResult result;
+    for (const analyzer::v1::Segment& segment : request.segments()) {
+      RETURN_IF_ERROR(cancel.status());
+      const absl::Duration start = analysis::FromProto(segment.start_offset()),
+                           end = analysis::FromProto(segment.end_offset());
+      std::vector<TimedText> frames;
+      for (const TimedText& text : all) {
+        if (text.offset >= start && text.offset < end) frames.push_back(text);
+      }
+      if (!frames.empty()) AddEvents(frames, JoinTexts(frames, end, join), &result);
+    }
+
+    analyzer::v1::SummarizeResponse response;
+    for (const TextOverlayResult::Event& event : result.events()) {
+      analyzer::v1::TimelineEntry& line = *response.add_timeline();
+      line.set_label(event.text());
+      line.set_score(event.score());
+      *line.mutable_start_offset() = event.start_offset();
+      *line.mutable_end_offset() = event.end_offset();
+    }
+    response.set_headline(MakeHeadline(result));
+    *response.mutable_model() = inference::DescribeModel(*recognizer);
+    if (crowded > 0) {
+      response.set_warning(absl::StrCat(crowded, crowded == 1 ? " frame holds" : " frames hold", " more than ",
+                                        kMaxRegions, " lines of text; the smallest were not read"));
+    }
+    response.mutable_typed()->PackFrom(result);
+    return response;
+  }
+
+ private:
+  absl::StatusOr<std::unique_ptr<TextReader>> ReaderFor(const analysis::BatchView& view,
+                                                        const TextOverlayOptions& options, const CancelToken& cancel) {
+    ASSIGN_OR_RETURN(const ModelNames names, NamesFor(models_, options));
+    ASSIGN_OR_RETURN(inference::PinnedModel detector, inference::AcquireFor(view, models_, names.detector, cancel));
+    ASSIGN_OR_RETURN(inference::PinnedModel recognizer, inference::AcquireFor(view, models_, names.recognizer, cancel));
+    if (names.classifier.empty()) return MakeCraftCrnnReader(std::move(detector), std::move(recognizer));
+    ASSIGN_OR_RETURN(inference::PinnedModel classifier, inference::AcquireFor(view, models_, names.classifier, cancel));
+    return MakePpOcrReader(std::move(detector), std::move(classifier), std::move(recognizer));
+  }
+
+  inference::ModelSource& models_;
+};
+
+}  // namespace
+
+std::unique_ptr<analysis::Analyzer> MakeTextAnalyzer(inference::ModelSource& models) {
+  // Batches are what is parallel, not single pictures.
+  cv::setNumThreads(1);
+  return std::make_unique<TextAnalyzer>(models);
+}
+
+}  // namespace reelsight::text_overlay
