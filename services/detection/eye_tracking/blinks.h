@@ -25,9 +25,9 @@ struct BlinkSpan {
 
 struct BlinkOptions {
   // Eyes close where openness falls below this share of the face's own usual openness (its median) ...
-  double close_share = 0.5;
+  double close_share = 0.7;
   // ... and are open again from this share on, so that a lid that rests between the two does not blink many times.
-  double open_share = 0.65;
+  double open_share = 0.8;
   // Longer is closed eyes, not a blink [Stern et al., The endogenous eyeblink, 1984, have 0.4 s for most].
   absl::Duration max_length = absl::Milliseconds(500);
 };

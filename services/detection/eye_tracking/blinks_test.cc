@@ -23,7 +23,7 @@ std::vector<double> operator+(std::vector<double> left, const std::vector<double
 
 TEST(BlinksTest, FindsEachBlinkAtItsTime) {
   const auto blinks = FindBlinks(
-      Series(Open(20) + std::vector<double>{0.5, 0.2, 0.1, 0.3, 0.6} + Open(30) + std::vector<double>{0.1} + Open(10)),
+      Series(Open(20) + std::vector<double>{0.52, 0.2, 0.1, 0.3, 0.6} + Open(30) + std::vector<double>{0.1} + Open(10)),
       {});
   ASSERT_EQ(blinks.size(), 2);
   EXPECT_EQ(blinks[0].start, 21 * absl::Seconds(1) / 30);
@@ -33,7 +33,7 @@ TEST(BlinksTest, FindsEachBlinkAtItsTime) {
 }
 
 TEST(BlinksTest, ALidThatRestsBetweenTheLimitsDoesNotBlinkTwice) {
-  EXPECT_EQ(FindBlinks(Series(Open(20) + std::vector<double>{0.3, 0.4, 0.3, 0.4} + Open(20)), {}).size(), 1);
+  EXPECT_EQ(FindBlinks(Series(Open(20) + std::vector<double>{0.3, 0.5, 0.3, 0.5} + Open(20)), {}).size(), 1);
 }
 
 TEST(BlinksTest, IsRelativeToTheFace) {

@@ -44,9 +44,10 @@ v1::NormalizedPoint Normalized(const Point3& point, analysis::ImageSize size) {
 // The mean direction of the eyes that can be seen.
 std::optional<Vector3> FaceGaze(const FoundFace& face) {
   Vector3 sum = {};
-  for (const std::optional<Eye>& eye : {face.left_eye, face.right_eye}) {
+  for (const bool left : {true, false}) {
+    const std::optional<Eye>& eye = left ? face.left_eye : face.right_eye;
     if (!eye || EyeOpenness(*eye, *face.pose) < kMinGazeOpenness) continue;
-    const std::optional<Vector3> gaze = EyeGaze(*eye, *face.pose);
+    const std::optional<Vector3> gaze = EyeGaze(*eye, left, *face.pose);
     if (!gaze) continue;
     for (int i = 0; i < 3; ++i) sum[i] += (*gaze)[i];
   }

@@ -3,17 +3,27 @@
 
 #include "gtest/gtest.h"
 #include "reelsight/v1/eye_tracking.pb.h"
-#include "services/detection/eye_tracking/face_test_media.h"
+#include "services/detection/eye_tracking/face_pictures_test_support.h"
 #include "shared/testing/analyzer_driver.h"
+#include "shared/testing/test_models.h"
 
 namespace reelsight::eye_tracking {
 namespace {
 
 using v1::EyeTrackingResult;
 
-InstalledModels& Models() {
-  static InstalledModels* const models = new InstalledModels();
-  return *models;
+// The catalogue, and what is installed of it.
+inference::ModelSource& Source() {
+  static const auto* const models = new std::unique_ptr<testing::TestModels>(*testing::OpenInstalledModels({}));
+  return (*models)->runtime();
+}
+
+// Empty if the weights are there.
+std::string Missing() {
+  for (const std::string& name : kFaceModels) {
+    if (const absl::Status status = Source().Installed(name); !status.ok()) return std::string(status.message());
+  }
+  return "";
 }
 
 EyeTrackingResult ResultOf(const absl::StatusOr<analyzer::v1::SummarizeResponse>& response) {
@@ -59,7 +69,7 @@ std::vector<float> WithOneBlink() {
 }
 
 TEST(EyeTrackingAnalyzerTest, FindsBlinksWhereSamplesAreDenseEnough) {
-  const auto analyzer = MakeEyeTrackingAnalyzer(Models().source());
+  const auto analyzer = MakeEyeTrackingAnalyzer(Source());
   for (const double fps : {25.0, 15.0, 0.0}) {
     const auto response = analyzer->Summarize(BlinkingFace(WithOneBlink(), fps), CancelToken());
     const EyeTrackingResult result = ResultOf(response);
@@ -74,7 +84,7 @@ TEST(EyeTrackingAnalyzerTest, FindsBlinksWhereSamplesAreDenseEnough) {
 }
 
 TEST(EyeTrackingAnalyzerTest, WarnsInsteadOfBlinksWhereSamplesAreSparse) {
-  const auto analyzer = MakeEyeTrackingAnalyzer(Models().source());
+  const auto analyzer = MakeEyeTrackingAnalyzer(Source());
   const auto response = analyzer->Summarize(BlinkingFace(WithOneBlink(), 14.9), CancelToken());
   const EyeTrackingResult result = ResultOf(response);
   EXPECT_FALSE(result.blinks_measured());
@@ -83,7 +93,7 @@ TEST(EyeTrackingAnalyzerTest, WarnsInsteadOfBlinksWhereSamplesAreSparse) {
 }
 
 TEST(EyeTrackingAnalyzerTest, NoFramesGiveAnEmptyResult) {
-  const auto analyzer = MakeEyeTrackingAnalyzer(Models().source());
+  const auto analyzer = MakeEyeTrackingAnalyzer(Source());
   const auto response = analyzer->Summarize({}, CancelToken());
   EXPECT_TRUE(ResultOf(response).faces().empty());
   EXPECT_EQ(response->headline(), "no face");
@@ -94,15 +104,15 @@ TEST(EyeTrackingAnalyzerTest, RefusesScoresOutOfRange) {
   options.set_min_score(1.5F);
   analyzer::v1::SummarizeRequest request;
   request.mutable_options()->PackFrom(options);
-  const auto response = MakeEyeTrackingAnalyzer(Models().source())->Summarize(request, CancelToken());
+  const auto response = MakeEyeTrackingAnalyzer(Source())->Summarize(request, CancelToken());
   EXPECT_EQ(response.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(EyeTrackingAnalyzerTest, FollowsOneFaceThroughTheClipWhateverTheBatches) {
-  if (!Models().missing().empty()) GTEST_SKIP() << Models().missing();
+  if (!Missing().empty()) GTEST_SKIP() << Missing();
   testing::AnalyzerDriver::Pictures pictures;
   for (int i = 0; i < 11; ++i) pictures.push_back(ReadFrame("carphone_pristine.mp4", i / 3.0));
-  testing::AnalyzerDriver driver(MakeEyeTrackingAnalyzer(Models().source()), absl::Seconds(1) / 3);
+  testing::AnalyzerDriver driver(MakeEyeTrackingAnalyzer(Source()), absl::Seconds(1) / 3);
   const auto response = driver.Summarize(driver.MakeRequest(pictures));
   const EyeTrackingResult result = ResultOf(response);
   ASSERT_EQ(result.faces_size(), 1);
@@ -116,6 +126,26 @@ TEST(EyeTrackingAnalyzerTest, FollowsOneFaceThroughTheClipWhateverTheBatches) {
   EXPECT_EQ(response->model().name(), "mediapipe_face_landmark");
   const auto shuffled = driver.Summarize(driver.MakeRequest(pictures, testing::AnalyzerDriver::ShuffledBatches(11, 7)));
   EXPECT_EQ(ResultOf(shuffled).SerializeAsString(), result.SerializeAsString());
+}
+
+// The man in the clip closes his eyes in frames 92 and 112 to 113.
+TEST(EyeTrackingAnalyzerTest, FindsRealBlinks) {
+  if (!Missing().empty()) GTEST_SKIP() << Missing();
+  constexpr double kFps = 30000.0 / 1001;
+  testing::AnalyzerDriver::Pictures pictures;
+  for (int i = 86; i < 118; ++i) pictures.push_back(ReadFrame("carphone_pristine.mp4", (i - 0.5) / kFps));
+  testing::AnalyzerDriver driver(MakeEyeTrackingAnalyzer(Source()), absl::Seconds(1 / kFps));
+  analyzer::v1::SummarizeRequest request = driver.MakeRequest(pictures);
+  request.set_sample_fps(kFps);
+  v1::EyeTrackingOptions options;
+  options.set_blinks(true);
+  request.mutable_options()->PackFrom(options);
+  const EyeTrackingResult result = ResultOf(driver.Summarize(request));
+  ASSERT_EQ(result.blinks_size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    const double frame = 86 + absl::ToDoubleSeconds(analysis::FromProto(result.blinks(i).start_offset())) * kFps;
+    EXPECT_NEAR(frame, i == 0 ? 92 : 112, 1.1);
+  }
 }
 
 }  // namespace

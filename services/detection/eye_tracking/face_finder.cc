@@ -185,7 +185,6 @@ absl::StatusOr<std::vector<FaceMesh>> FaceFinder::Meshes(std::span<const Image* 
         again.push_back({views[i].picture, MeshRegion(mesh)});
         again_places.push_back(places[i]);
       }
-                    views[i].region.side_px);
       // A further look counts if it is no less sure, or sure anyway.
       FaceMesh& kept = meshes[places[i]];
       if (mesh.presence >= std::min(kept.presence, kSurePresence)) kept = std::move(mesh);

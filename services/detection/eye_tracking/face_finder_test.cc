@@ -11,8 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "services/detection/eye_tracking/face_test_media.h"
+#include "services/detection/eye_tracking/face_pictures_test_support.h"
 #include "services/detection/eye_tracking/gaze.h"
+#include "shared/testing/test_models.h"
 
 namespace reelsight::eye_tracking {
 namespace {
@@ -58,9 +59,10 @@ class FaceFinderTest : public ::testing::Test {
   }
 
   void SetUp() override {
-    static InstalledModels* const models = new InstalledModels();
-    if (!models->missing().empty()) GTEST_SKIP() << models->missing();
-    source_ = &models->source();
+    static const auto* const models =
+        new absl::StatusOr<std::unique_ptr<testing::TestModels>>(testing::OpenInstalledModels(kFaceModels));
+    if (!models->ok()) GTEST_SKIP() << models->status().message();
+    source_ = &(**models)->runtime();
     models_.short_range = Acquire("blazeface_short_range");
     models_.full_range = Acquire("blazeface_full_range");
     models_.mesh = Acquire("mediapipe_face_landmark");
@@ -222,7 +224,8 @@ TEST_F(FaceFinderTest, MirroredPicturesMirrorAngles) {
     EXPECT_NEAR(face.pose->yaw_degrees(), -mirrored.pose->yaw_degrees(), 6);
     EXPECT_NEAR(face.pose->pitch_degrees(), mirrored.pose->pitch_degrees(), 6);
     EXPECT_NEAR(face.pose->roll_degrees(), -mirrored.pose->roll_degrees(), 3);
-    const auto gaze = EyeGaze(*face.left_eye, *face.pose), other = EyeGaze(*mirrored.right_eye, *mirrored.pose);
+    const auto gaze = EyeGaze(*face.left_eye, true, *face.pose),
+               other = EyeGaze(*mirrored.right_eye, false, *mirrored.pose);
     ASSERT_TRUE(gaze && other);
     EXPECT_NEAR(YawDegrees(*gaze), -YawDegrees(*other), 8);
     EXPECT_NEAR(PitchDegrees(*gaze), PitchDegrees(*other), 8);

@@ -31,7 +31,7 @@ double EyeOpenness(const Eye& eye, const HeadPose& pose) {
   return width_px > 0 ? std::clamp(distance_px / width_px / kWideOpenRatio, 0.0, 1.0) : 0;
 }
 
-std::optional<Vector3> EyeGaze(const Eye& eye, const HeadPose& pose) {
+std::optional<Vector3> EyeGaze(const Eye& eye, bool left, const HeadPose& pose) {
   const Vector3 back = pose.Turn({0, 0, -kEyeballDepthCm});
   const double center_x = 0.5 * (eye.contour[0].x + eye.contour[8].x) + back[0] * pose.px_per_cm;
   const double center_y = 0.5 * (eye.contour[0].y + eye.contour[8].y) - back[1] * pose.px_per_cm;
@@ -43,7 +43,11 @@ std::optional<Vector3> EyeGaze(const Eye& eye, const HeadPose& pose) {
     x /= length;
     y /= length;
   }
-  return Vector3{x, y, std::sqrt(std::max(0.0, 1 - x * x - y * y))};
+  const Vector3 through_pupil = {x, y, std::sqrt(std::max(0.0, 1 - x * x - y * y))};
+  // Around the head's upward axis, counterclockwise is towards the person's left.
+  const Vector3 sight = TurnAround(through_pupil, pose.axes[1], left ? -kVisualAxisDegrees : kVisualAxisDegrees);
+  if (sight[2] <= 0) return std::nullopt;
+  return sight;
 }
 
 }  // namespace reelsight::eye_tracking

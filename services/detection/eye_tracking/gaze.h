@@ -24,10 +24,13 @@ double EyeOpenness(const Eye& eye, const HeadPose& pose);
 //    1.2 cm radius under the lids of the canonical face;
 //  - the pupil kPupilRadiusCm from the centre: 1.35 cm from the centre of rotation to the cornea [Fry and Hill, 1962]
 //    less 0.305 cm from the cornea to the pupil as one sees it [Gullstrand's eye];
-//  - centimetres by the size of the head.
-// Nothing if the iris lies further from the centre than an eyeball reaches.
+//  - centimetres by the size of the head;
+//  - the line of sight kVisualAxisDegrees nearer to the nose than that line [Guestrin and Eizenman, General Theory of
+//    Remote Gaze Estimation, 2006, table II].
+// `left`: the person's own left eye. Nothing if the iris lies further from the centre than an eyeball reaches.
 inline constexpr double kEyeballDepthCm = 0.9;
 inline constexpr double kPupilRadiusCm = 1.045;
-std::optional<Vector3> EyeGaze(const Eye& eye, const HeadPose& pose);
+inline constexpr double kVisualAxisDegrees = 5;
+std::optional<Vector3> EyeGaze(const Eye& eye, bool left, const HeadPose& pose);
 
 }  // namespace reelsight::eye_tracking

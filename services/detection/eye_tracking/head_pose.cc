@@ -27,6 +27,17 @@ double PitchDegrees(const Vector3& direction) {
   return kDegrees * std::atan2(direction[1], std::hypot(direction[0], direction[2]));
 }
 
+// Rodrigues' formula.
+Vector3 TurnAround(const Vector3& vector, const Vector3& axis, double degrees) {
+  const double cosine = std::cos(degrees / kDegrees), sine = std::sin(degrees / kDegrees);
+  const double along = axis[0] * vector[0] + axis[1] * vector[1] + axis[2] * vector[2];
+  const Vector3 across = {axis[1] * vector[2] - axis[2] * vector[1], axis[2] * vector[0] - axis[0] * vector[2],
+                          axis[0] * vector[1] - axis[1] * vector[0]};
+  Vector3 turned;
+  for (int i = 0; i < 3; ++i) turned[i] = cosine * vector[i] + sine * across[i] + (1 - cosine) * along * axis[i];
+  return turned;
+}
+
 double HeadPose::roll_degrees() const {
   // axes = turn around y by yaw, around x by -pitch, around z by -roll. The first two make `right` of (1, 0, 0), and
   // `up` of (0, 1, 0).

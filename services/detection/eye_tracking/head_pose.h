@@ -17,6 +17,8 @@ using Vector3 = std::array<double, 3>;
 // Yaw grows when something turns to the right edge of the picture, pitch when it turns up.
 double YawDegrees(const Vector3& direction);
 double PitchDegrees(const Vector3& direction);
+// `vector` turned around `axis` of length 1, counterclockwise as seen against the axis.
+Vector3 TurnAround(const Vector3& vector, const Vector3& axis, double degrees);
 
 // Turn and size of a head.
 struct HeadPose {

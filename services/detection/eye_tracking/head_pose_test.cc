@@ -58,8 +58,10 @@ TEST(HeadPoseTest, AFlatOrEmptyMeshHasNone) {
   EXPECT_FALSE(FitHeadPose(mesh).has_value());
 }
 
-// An eye of the canonical face whose pupil looks along `gaze` (in the camera's axes) and whose lids are `gap_cm` apart.
-Eye LookingEye(const HeadPose& pose, const Vector3& gaze, double gap_cm) {
+// A left eye of the canonical face that looks along `sight` (in the camera's axes) and whose lids are `gap_cm` apart.
+Eye LookingEye(const HeadPose& pose, const Vector3& sight, double gap_cm) {
+  // The pupil is further from the nose.
+  const Vector3 gaze = TurnAround(sight, pose.axes[1], kVisualAxisDegrees);
   Eye eye = {};
   const auto place = [&](const Vector3& canonical) { return Seen(pose.Turn(canonical), pose.px_per_cm); };
   for (int i = 0; i <= 8; ++i) {
@@ -83,7 +85,7 @@ TEST(GazeTest, FindsWhereTheEyeLooksWhateverTheHeadDoes) {
         const auto pose = FitHeadPose(CanonicalMesh(head_yaw, 10, 15, 8));
         ASSERT_TRUE(pose.has_value());
         const Vector3 direction = Turned({0, 0, 1}, gaze_yaw, gaze_pitch, 0);
-        const auto gaze = EyeGaze(LookingEye(*pose, direction, 1), *pose);
+        const auto gaze = EyeGaze(LookingEye(*pose, direction, 1), true, *pose);
         ASSERT_TRUE(gaze.has_value());
         EXPECT_NEAR(YawDegrees(*gaze), gaze_yaw, 1e-6);
         EXPECT_NEAR(PitchDegrees(*gaze), gaze_pitch, 1e-6);
@@ -92,11 +94,19 @@ TEST(GazeTest, FindsWhereTheEyeLooksWhateverTheHeadDoes) {
   }
 }
 
+TEST(GazeTest, EyesThatSeeTheSamePointDivergeByTheirVisualAxes) {
+  const auto pose = FitHeadPose(CanonicalMesh(0, 0, 0, 8));
+  const Eye eye = LookingEye(*pose, TurnAround({0, 0, 1}, {0, 1, 0}, -kVisualAxisDegrees), 1);
+  EXPECT_NEAR(eye.iris[0].x, 300, 1e-6);
+  EXPECT_NEAR(YawDegrees(*EyeGaze(eye, true, *pose)), -kVisualAxisDegrees, 1e-6);
+  EXPECT_NEAR(YawDegrees(*EyeGaze(eye, false, *pose)), kVisualAxisDegrees, 1e-6);
+}
+
 TEST(GazeTest, AnIrisBeyondTheEyeballHasNone) {
   const auto pose = FitHeadPose(CanonicalMesh(0, 0, 0, 8));
   Eye eye = LookingEye(*pose, {0, 0, 1}, 1);
   eye.iris[0].x += 1.2 * kPupilRadiusCm * 8;
-  EXPECT_FALSE(EyeGaze(eye, *pose).has_value());
+  EXPECT_FALSE(EyeGaze(eye, true, *pose).has_value());
 }
 
 TEST(OpennessTest, IsTheLidsDistanceOverTheEyesWidthInAnyTurn) {
