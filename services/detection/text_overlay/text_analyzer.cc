@@ -59,9 +59,8 @@ absl::StatusOr<ModelNames> NamesFor(const inference::ModelSource& models, const 
   ModelNames names;
   ASSIGN_OR_RETURN(names.detector, NameOr(models, "detector_model", options.detector_model(),
                                           craft ? "craft" : "ppocr_det", craft ? "craft" : "ppocr_v6_det_small"));
-  ASSIGN_OR_RETURN(names.recognizer,
-                   NameOr(models, "recognizer_model", options.recognizer_model(), craft ? "crnn" : "ppocr_rec",
-                          craft ? "crnn" : "ppocr_v6_rec_small"));
+  ASSIGN_OR_RETURN(names.recognizer, NameOr(models, "recognizer_model", options.recognizer_model(),
+                                            craft ? "crnn" : "ppocr_rec", craft ? "crnn" : "ppocr_v6_rec_small"));
   if (!craft) names.classifier = "ppocr_v2_cls_mobile";
   return names;
 }

@@ -2,7 +2,8 @@
 """Makes the pictures of this folder, with text, and what RapidOCR and EasyOCR themselves find in them.
 
 Needs Python 3.11 with: rapidocr==3.10.0 onnxruntime==1.32.0 opencv-python-headless==5.0.0.93 pillow scipy, an unpacked
-wheel of easyocr==1.7.2 (its functions are used without its torch), converted models (`reelsight models pull craft crnn`), and the fonts of Debian's fonts-dejavu-core. Run:
+wheel of easyocr==1.7.2 (its functions are used without its torch), converted models (`reelsight models pull craft
+crnn`), and the fonts of Debian's fonts-dejavu-core. Run:
 
     python services/detection/text_overlay/testdata/make_golden.py EASYOCR_FOLDER CRAFT_ONNX CRNN_ONNX
 
