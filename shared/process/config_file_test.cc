@@ -46,11 +46,14 @@ TEST(ConfigFileTest, ShippedConfigurationsLoad) {
   const char* const source = std::getenv("REELSIGHT_SOURCE_DIR");
   if (source == nullptr) GTEST_SKIP() << "REELSIGHT_SOURCE_DIR is not set";
   const std::filesystem::path folder = std::filesystem::path(source) / "deploy" / "local";
-  config::v1::AnalyzerServiceConfig service;
-  EXPECT_TRUE(LoadConfigFile(folder / "lightweight.textproto", &service).ok());
+  for (const char* name : {"lightweight", "detection", "segmentation"}) {
+    config::v1::AnalyzerServiceConfig service;
+    const absl::Status loaded = LoadConfigFile(folder / (std::string(name) + ".textproto"), &service);
+    EXPECT_TRUE(loaded.ok()) << loaded;
+  }
   config::v1::OrchestratorConfig orchestrator;
   EXPECT_TRUE(LoadConfigFile(folder / "orchestrator.textproto", &orchestrator).ok());
-  EXPECT_EQ(orchestrator.endpoints_size(), 1);
+  EXPECT_EQ(orchestrator.endpoints_size(), 3);
 }
 
 }  // namespace
