@@ -244,6 +244,10 @@ absl::StatusOr<PlacedTensor> WarpToTensor(const Image& image, const Affine& to_p
       const auto right_share = static_cast<float>(source_x - left), below_share = static_cast<float>(source_y - top);
       for (int c = 0; c < kChannels; ++c) {
         const auto value = [&](int column, int line) {
+          if (options.repeat_edges) {
+            column = std::clamp(column, 0, image.width_px() - 1);
+            line = std::clamp(line, 0, image.height_px() - 1);
+          }
           return inside(column, line) ? static_cast<float>(pixels[line * stride + column * kChannels + c])
                                       : options.fill;
         };

@@ -36,6 +36,8 @@ struct ImageTensorOptions {
   float fill = 114;
   // Channels in the order blue, green, red.
   bool bgr = false;
+  // WarpToTensor only: beyond the picture's edges lies its nearest pixel instead of `fill`.
+  bool repeat_edges = false;
 };
 
 // x' = a x + b y + c and y' = d x + e y + f; a pixel (i, j) covers [i, i+1) x [j, j+1).
