@@ -10,6 +10,7 @@ from stubs import ROOT
 BIKES = ROOT / ".deps/media/bikes.mp4"
 BIKES_SECONDS = 10.0
 BIKES_FRAMES = 250
+CARPHONE = ROOT / ".deps/media/carphone_pristine.mp4"
 
 
 def ffmpeg(*arguments):

@@ -77,6 +77,18 @@ def test_the_cyclist_has_a_pose(bikes):
         assert 0.5 < joints["nose"]["x"] < 0.85
 
 
+def test_one_face_is_followed_through_the_clip(models):
+    flags = ["--analyzers", "eye_tracking", "--fps", "eye_tracking=30", "--option", "eye_tracking.blinks=true"]
+    result = analyze(models, clips.CARPHONE, *flags)["eye_tracking"]
+    assert result["status"]["code"] == "OK", result["status"]
+    (face,) = result["eyeTracking"]["faces"]
+    assert len(face["observations"]) >= 115
+    assert 0 < face["lookingAtCameraShare"] <= 1
+    # Frames 42, 92 and 112 of 30 a second.
+    starts = [seconds(blink["startOffset"]) for blink in result["eyeTracking"]["blinks"]]
+    assert starts == pytest.approx([1.40, 3.07, 3.74], abs=0.07)
+
+
 def test_an_analyzer_without_weights_says_the_command_and_the_others_go_on(tmp_path, models):
     empty = {**models, "REELSIGHT_MODELS": str(tmp_path), "REELSIGHT_OFFLINE": "1"}
     results = analyze(empty, clips.BIKES, "--analyzers", "object_detection,color_analysis", code=3)

@@ -119,6 +119,7 @@ def test_the_built_in_catalogue_is_complete(store):
             assert "pypi" in file or "npm" in file, f"{name} comes from no registry"
     assert {model["task"] for model in models.values() if model.get("defaultForTask")} >= {
         "body_pose",
+        "eye_tracking",
         "object_detection",
     }
 
