@@ -171,26 +171,72 @@ class RtDetrHead final : public Head {
 
   absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs,
                                                 const Affine& to_picture) const override {
-    if (outputs.empty() || !IsFloat(outputs[0], 3) || outputs[0].shape()[2] < 5 ||
-        (options_.class_count > 0 && outputs[0].shape()[2] != 4 + options_.class_count)) {
+    std::vector<Detection> all;
+    // Of the export with two outputs, logits and boxes, the boxes may come first.
+    const bool apart = outputs.size() >= 2 && IsFloat(outputs[0], 3) && IsFloat(outputs[1], 3) &&
+                       outputs[0].shape()[1] == outputs[1].shape()[1];
+    if (apart && HasClasses(outputs[0].shape()[2]) && outputs[1].shape()[2] == 4) {
+      AddQueries(outputs[1].values<float>(), 4, outputs[0].values<float>(), true, to_picture, &all);
+    } else if (apart && HasClasses(outputs[1].shape()[2]) && outputs[0].shape()[2] == 4) {
+      AddQueries(outputs[0].values<float>(), 4, outputs[1].values<float>(), true, to_picture, &all);
+    } else if (!outputs.empty() && IsPicked(outputs[0])) {
+      AddPicked(outputs[0].values<float>(), to_picture, &all);
+    } else if (!outputs.empty() && IsFloat(outputs[0], 3) && HasClasses(outputs[0].shape()[2] - 4)) {
+      const std::span<const float> values = outputs[0].values<float>();
+      AddQueries(values, static_cast<size_t>(outputs[0].shape()[2]), values.subspan(std::min<size_t>(4, values.size())),
+                 false, to_picture, &all);
+    } else {
       return WrongOutputs("rtdetr", outputs);
     }
-    const auto width = static_cast<size_t>(outputs[0].shape()[2]);
-    const std::span<const float> values = outputs[0].values<float>();
-    std::vector<Detection> all;
-    for (size_t at = 0; at + width <= values.size(); at += width) {
-      const std::span<const float> row = values.subspan(at, width);
-      const auto best = std::max_element(row.begin() + 4, row.end());
-      if (*best < options_.min_score) continue;
-      const float x = row[0] * static_cast<float>(options_.width_px),
-                  y = row[1] * static_cast<float>(options_.height_px);
-      const float half_width = row[2] * static_cast<float>(options_.width_px) / 2,
-                  half_height = row[3] * static_cast<float>(options_.height_px) / 2;
-      all.push_back({.box = FromCorners(to_picture, x - half_width, y - half_height, x + half_width, y + half_height),
-                     .score = *best,
-                     .label = static_cast<int>(best - row.begin()) - 4});
-    }
     return Finish(std::move(all), false);
+  }
+
+ private:
+  // Centre, size, score, class.
+  static constexpr size_t kPicked = 6;
+
+  bool HasClasses(int64_t count) const { return options_.class_count > 0 ? count == options_.class_count : count > 0; }
+
+  // The export with the best classes picked: box, score, class. Of two classes' scores not all are whole numbers.
+  bool IsPicked(const Tensor& output) const {
+    if (!IsFloat(output, 3) || output.shape()[2] != kPicked) return false;
+    const std::span<const float> values = output.values<float>();
+    for (size_t at = kPicked - 1; at < values.size(); at += kPicked) {
+      if (values[at] < 0 || values[at] != std::floor(values[at])) return false;
+      if (options_.class_count > 0 && values[at] >= static_cast<float>(options_.class_count)) return false;
+    }
+    return true;
+  }
+
+  void AddPicked(std::span<const float> values, const Affine& to_picture, std::vector<Detection>* all) const {
+    for (size_t at = 0; at + kPicked <= values.size(); at += kPicked) {
+      const float* const row = values.data() + at;
+      if (row[4] >= options_.min_score) all->push_back(Placed(row, row[4], std::lround(row[5]), to_picture));
+    }
+  }
+
+  // Boxes stand `stride` values apart, and so do scores where both come in one tensor.
+  void AddQueries(std::span<const float> boxes, size_t stride, std::span<const float> scores, bool logits,
+                  const Affine& to_picture, std::vector<Detection>* all) const {
+    const size_t count = boxes.size() / stride;
+    if (count == 0) return;
+    const size_t classes = logits ? scores.size() / count : stride - 4, score_stride = logits ? classes : stride;
+    for (size_t i = 0; i < count; ++i) {
+      const float* const first = scores.data() + i * score_stride;
+      const float* const best = std::max_element(first, first + classes);
+      const float score = logits ? 1 / (1 + std::exp(-*best)) : *best;
+      if (score < options_.min_score) continue;
+      all->push_back(Placed(boxes.data() + i * stride, score, best - first, to_picture));
+    }
+  }
+
+  // `box`: centre and size as fractions of the input.
+  Detection Placed(const float* box, float score, int64_t label, const Affine& to_picture) const {
+    const auto width_px = static_cast<float>(options_.width_px), height_px = static_cast<float>(options_.height_px);
+    return {.box = FromCorners(to_picture, (box[0] - box[2] / 2) * width_px, (box[1] - box[3] / 2) * height_px,
+                               (box[0] + box[2] / 2) * width_px, (box[1] + box[3] / 2) * height_px),
+            .score = score,
+            .label = static_cast<int>(label)};
   }
 };
 
