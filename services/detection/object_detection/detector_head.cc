@@ -45,8 +45,8 @@ Box FromCorners(const Affine& to_picture, float left, float top, float right, fl
   double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
   to_picture.Apply(left, top, &x0, &y0);
   to_picture.Apply(right, bottom, &x1, &y1);
-  return inference::ClampToUnit({static_cast<float>(std::min(x0, x1)), static_cast<float>(std::min(y0, y1)),
-                                 static_cast<float>(std::max(x0, x1)), static_cast<float>(std::max(y0, y1))});
+  return {static_cast<float>(std::min(x0, x1)), static_cast<float>(std::min(y0, y1)),
+          static_cast<float>(std::max(x0, x1)), static_cast<float>(std::max(y0, y1))};
 }
 
 class Head : public DetectorHead {
@@ -58,13 +58,15 @@ class Head : public DetectorHead {
   const ImageTensorOptions& input() const override { return input_; }
 
  protected:
-  // Keeps boxes with an area, at most max_detections, strongest first; `suppress`: after NMS.
-  std::vector<Detection> Finish(std::vector<Detection> all, bool suppress) const {
-    std::erase_if(all, [](const Detection& detection) { return detection.box.area() <= 0; });
+  // Keeps at most max_detections, strongest first; `suppress`: after NMS. As the published code does, whole boxes are
+  // weighed against each other, and cut at the picture's edges after that; those of no area are dropped.
+  std::vector<Detection> Finish(const std::vector<Detection>& all, bool suppress) const {
     const float max_iou = suppress ? options_.max_iou : 2.0F;
     std::vector<Detection> kept;
     for (const int index : inference::NonMaximumSuppression(all, max_iou, false, options_.max_detections)) {
-      kept.push_back(all[static_cast<size_t>(index)]);
+      Detection detection = all[static_cast<size_t>(index)];
+      detection.box = inference::ClampToUnit(detection.box);
+      if (detection.box.area() > 0) kept.push_back(detection);
     }
     return kept;
   }
@@ -91,11 +93,10 @@ class SsdHead final : public Head {
       if (scores[i] < options_.min_score) continue;
       const float* const box = boxes.data() + 4 * (i / classes);
       // Fractions already, of the stretched picture.
-      all.push_back({.box = inference::ClampToUnit({box[0], box[1], box[2], box[3]}),
-                     .score = scores[i],
-                     .label = static_cast<int>(i % classes)});
+      all.push_back(
+          {.box = {box[0], box[1], box[2], box[3]}, .score = scores[i], .label = static_cast<int>(i % classes)});
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 };
 
@@ -117,12 +118,11 @@ class SsdTfHead final : public Head {
     for (size_t i = 0; i < scores.size(); ++i) {
       if (scores[i] < options_.min_score) continue;
       // Fractions already, of the stretched picture.
-      all.push_back(
-          {.box = inference::ClampToUnit({boxes[4 * i + 1], boxes[4 * i], boxes[4 * i + 3], boxes[4 * i + 2]}),
-           .score = scores[i],
-           .label = static_cast<int>(std::lround(classes[i])) - 1});
+      all.push_back({.box = {boxes[4 * i + 1], boxes[4 * i], boxes[4 * i + 3], boxes[4 * i + 2]},
+                     .score = scores[i],
+                     .label = static_cast<int>(std::lround(classes[i])) - 1});
     }
-    return Finish(std::move(all), false);
+    return Finish(all, false);
   }
 };
 
@@ -160,7 +160,7 @@ class YoloV8Head final : public Head {
                      .score = best[i],
                      .label = label[i]});
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 };
 
@@ -188,7 +188,7 @@ class RtDetrHead final : public Head {
     } else {
       return WrongOutputs("rtdetr", outputs);
     }
-    return Finish(std::move(all), false);
+    return Finish(all, false);
   }
 
  private:
@@ -264,7 +264,7 @@ class NanoDetHead final : public Head {
       }
       AddLevel(scores, bins, columns, kStrides[level], to_picture, &all);
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 
  private:
@@ -293,10 +293,10 @@ class NanoDetHead final : public Head {
       if (*best < options_.min_score) continue;
       const auto x = (static_cast<float>(cell % columns) + 0.5F) * static_cast<float>(stride);
       const auto y = (static_cast<float>(cell / columns) + 0.5F) * static_cast<float>(stride);
-      all->push_back({.box = FromCorners(to_picture, x - Distance(bin, stride), y - Distance(bin + kBins, stride),
-                                         x + Distance(bin + 2 * kBins, stride), y + Distance(bin + 3 * kBins, stride)),
-                      .score = *best,
-                      .label = static_cast<int>(best - score)});
+      // The published code cuts them before NMS.
+      const Box box = FromCorners(to_picture, x - Distance(bin, stride), y - Distance(bin + kBins, stride),
+                                  x + Distance(bin + 2 * kBins, stride), y + Distance(bin + 3 * kBins, stride));
+      all->push_back({.box = inference::ClampToUnit(box), .score = *best, .label = static_cast<int>(best - score)});
     }
   }
 };
@@ -320,7 +320,7 @@ class CenterNetHead final : public Head {
                      .score = row[4],
                      .label = static_cast<int>(std::lround(row[5]))});
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 
  private:

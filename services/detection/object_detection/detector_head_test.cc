@@ -67,7 +67,8 @@ std::vector<Golden> ReadGolden() {
 
 std::unique_ptr<DetectorHead> Head(const std::string& family, float min_score, int classes = kClasses) {
   auto head = MakeDetectorHead(
-      family, {.width_px = kSidePx, .height_px = kSidePx, .class_count = classes, .min_score = min_score});
+      family,
+      {.width_px = kSidePx, .height_px = kSidePx, .class_count = classes, .min_score = min_score, .max_iou = 0.5F});
   EXPECT_TRUE(head.ok()) << head.status();
   return *std::move(head);
 }
