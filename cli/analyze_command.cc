@@ -147,11 +147,12 @@ class AnalyzeCommand final : public Command {
     return absl::OkStatus();
   }
 
-  // Fetches the models that the run will want by default. A failure is told, and the run goes on without.
+  // Fetches the models that the run will want. A failure is told, and the run goes on without.
   void GetModels(const CancelToken& cancel) const {
     const auto store = inference::OpenStore(EmbeddedBackend::PersonalConfig().models());
     if (!store.ok()) return;
-    const std::vector<std::string> missing = MissingDefaults(*store, flags_.analyzers);
+    std::vector<std::string> missing = MissingDefaults(*store, flags_.analyzers);
+    for (const std::string& name : MissingOfOptions(*store, flags_.options)) missing.push_back(name);
     if (missing.empty()) return;
     (void)PullModels(*store, missing, {.quiet = quiet_, .err = Terminal::ForDescriptor(STDERR_FILENO)}, cancel);
   }

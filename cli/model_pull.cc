@@ -7,8 +7,10 @@
 #include <chrono>
 #include <iostream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "cli/time_text.h"
 #include "shared/base/status.h"
 
@@ -125,6 +127,18 @@ std::vector<std::string> MissingDefaults(const model_store::ModelStore& store,
     const bool wanted =
         analyzers.empty() || std::find(analyzers.begin(), analyzers.end(), entry.task()) != analyzers.end();
     if (wanted && entry.default_for_task() && !store.Installed(name).ok()) missing.push_back(name);
+  }
+  return missing;
+}
+
+std::vector<std::string> MissingOfOptions(const model_store::ModelStore& store,
+                                          const std::vector<std::string>& options) {
+  std::vector<std::string> missing;
+  for (const std::string& option : options) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(option, absl::MaxSplits('=', 1));
+    const ModelEntry* const entry =
+        absl::EndsWith(parts.first, ".model") ? store.catalog().Find(parts.second) : nullptr;
+    if (entry != nullptr && !store.Installed(entry->name()).ok()) missing.push_back(entry->name());
   }
   return missing;
 }

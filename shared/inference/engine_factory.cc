@@ -17,7 +17,12 @@ namespace {
 constexpr const char* kRemedy =
     "run scripts/setup and build again, which makes it where LibTorch is installed, or use the engine openvino";
 
-absl::StatusOr<TorchLoadEngine> OpenTorchPlugin() {
+struct TorchFunctions {
+  TorchCheckDevice check_device = nullptr;
+  TorchLoadEngine load = nullptr;
+};
+
+absl::StatusOr<TorchFunctions> OpenTorchPlugin() {
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
   for (const std::filesystem::path& place : {folder, folder.parent_path() / "lib"}) {
@@ -30,19 +35,22 @@ absl::StatusOr<TorchLoadEngine> OpenTorchPlugin() {
           absl::StrCat("the LibTorch engine does not load: ", dlerror(), "; ", kRemedy));
     }
     const auto version = reinterpret_cast<TorchPluginVersion>(dlsym(plugin, kTorchPluginVersionSymbol));
-    const auto load = reinterpret_cast<TorchLoadEngine>(dlsym(plugin, kTorchLoadEngineSymbol));
-    if (version == nullptr || load == nullptr || version() != kTorchPluginVersion) {
+    const TorchFunctions functions = {
+        .check_device = reinterpret_cast<TorchCheckDevice>(dlsym(plugin, kTorchCheckDeviceSymbol)),
+        .load = reinterpret_cast<TorchLoadEngine>(dlsym(plugin, kTorchLoadEngineSymbol))};
+    if (version == nullptr || version() != kTorchPluginVersion || functions.check_device == nullptr ||
+        functions.load == nullptr) {
       return absl::FailedPreconditionError(absl::StrCat(file.string(), " is of another build; ", kRemedy));
     }
-    return load;
+    return functions;
   }
   return absl::FailedPreconditionError(absl::StrCat("the LibTorch engine is not installed: no ", kTorchPluginFile,
                                                     " in ", folder.string(), " nor in ",
                                                     (folder.parent_path() / "lib").string(), "; ", kRemedy));
 }
 
-const absl::StatusOr<TorchLoadEngine>& TorchPlugin() {
-  static const auto& plugin = *new absl::StatusOr<TorchLoadEngine>(OpenTorchPlugin());
+const absl::StatusOr<TorchFunctions>& TorchPlugin() {
+  static const auto& plugin = *new absl::StatusOr<TorchFunctions>(OpenTorchPlugin());
   return plugin;
 }
 
@@ -63,12 +71,19 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadEngine(EngineKind kind, const std::s
   if (kind == EngineKind::kOpenVino) return LoadOpenVinoEngine(model_path, options);
   if (!TorchPlugin().ok()) return TorchPlugin().status();
   absl::StatusOr<std::unique_ptr<Engine>> engine = absl::InternalError("not loaded");
-  (*TorchPlugin())(model_path, options, &engine);
+  TorchPlugin()->load(model_path, options, &engine);
   return engine;
 }
 
-absl::Status EngineAvailable(EngineKind kind) {
-  return kind == EngineKind::kOpenVino ? absl::OkStatus() : TorchPlugin().status();
+absl::Status EngineAvailable(EngineKind kind, const std::string& device) {
+  if (kind == EngineKind::kOpenVino) {
+    if (device == "cpu") return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat("the OpenVINO engine runs on the CPU, not on ", device));
+  }
+  if (!TorchPlugin().ok()) return TorchPlugin().status();
+  absl::Status status;
+  TorchPlugin()->check_device(device, &status);
+  return status;
 }
 
 }  // namespace reelsight::inference

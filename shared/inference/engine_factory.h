@@ -24,7 +24,8 @@ absl::StatusOr<EngineKind> EngineKindFromName(std::string_view name);
 absl::StatusOr<std::unique_ptr<Engine>> LoadEngine(EngineKind kind, const std::string& model_path,
                                                    const EngineOptions& options);
 
-// OK if LoadEngine has that kind of engine. Opens the plug-in.
-absl::Status EngineAvailable(EngineKind kind);
+// OK if LoadEngine has that kind of engine, and it can use `device`. Opens the plug-in. FAILED_PRECONDITION, with what
+// to do, otherwise.
+absl::Status EngineAvailable(EngineKind kind, const std::string& device = "cpu");
 
 }  // namespace reelsight::inference

@@ -23,6 +23,10 @@ TEST(EngineFactoryTest, OpenVinoIsAlwaysThere) {
   EXPECT_EQ(LoadEngine(EngineKind::kOpenVino, "/nowhere/model.onnx", {}).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST(EngineFactoryTest, OpenVinoIsForTheCpu) {
+  EXPECT_EQ(EngineAvailable(EngineKind::kOpenVino, "cuda:0").code(), absl::StatusCode::kFailedPrecondition);
+}
+
 // Where the plug-in was not built, the error says what to do; where it was, its own errors come through.
 TEST(EngineFactoryTest, LibTorchIsThereOrSaysWhatToDo) {
   const absl::Status status = LoadEngine(EngineKind::kLibTorch, "/nowhere/model.onnx", {}).status();

@@ -15,6 +15,7 @@
 #include "shared/base/status.h"
 #include "shared/batching/dynamic_batcher.h"
 #include "shared/batching/start_batch.h"
+#include "shared/inference/engine_factory.h"
 #include "shared/inference/openvino_engine.h"
 #include "shared/process/memory.h"
 #include "shared/telemetry/log.h"
@@ -143,8 +144,12 @@ absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Create(const model_s
   if (options.memory_budget_bytes < 0) return InvalidField("memory_budget_bytes", "must not be negative");
   if (!options.cpu_engine) options.cpu_engine = LoadOpenVinoEngine;
   if (options.device != "cpu" && !options.gpu_engine) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("there is no engine for device ", options.device, "; use `cpu`, or build with LibTorch"));
+    if (const absl::Status status = EngineAvailable(EngineKind::kLibTorch, options.device); !status.ok()) {
+      return Annotate(status, absl::StrCat("there is no engine for device ", options.device));
+    }
+    options.gpu_engine = [](const std::string& path, const EngineOptions& engine_options) {
+      return LoadEngine(EngineKind::kLibTorch, path, engine_options);
+    };
   }
   if (options.memory_budget_bytes == 0) {
     options.memory_budget_bytes = process::ReadMemory().total_bytes / 2;

@@ -46,7 +46,7 @@ class ModelRuntime final : public ModelSource {
     bool half_precision = true;
     // Share of memory in use, see cache::CacheOptions; none: not looked at.
     std::function<double()> used_memory_fraction;
-    // How engines are made; empty: OpenVINO for `cpu`.
+    // How engines are made; empty: OpenVINO for `cpu`, LibTorch, which is a plug-in, for `cuda:N`.
     EngineLoader cpu_engine;
     EngineLoader gpu_engine;
   };

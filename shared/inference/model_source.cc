@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/inference/model_source.h"
 
+#include <algorithm>
+
 namespace reelsight::inference {
 
 const ModelMetadata& Model::metadata() const {
@@ -13,6 +15,13 @@ absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSou
   absl::StatusOr<PinnedModel> pinned = models.Acquire(name, cancel);
   if (pinned.ok() && view.stats != nullptr) ++(pinned->cache_hit ? view.stats->cache_hits : view.stats->cache_misses);
   return pinned;
+}
+
+ImageTensorOptions WithCatalogInput(ImageTensorOptions options, const config::v1::ModelInput& input) {
+  if (input.mean_size() == 3) std::copy_n(input.mean().begin(), 3, options.mean.begin());
+  if (input.scale_size() == 3) std::copy_n(input.scale().begin(), 3, options.scale.begin());
+  options.bgr = options.bgr || input.bgr();
+  return options;
 }
 
 analyzer::v1::Model DescribeModel(const config::v1::ModelEntry& entry) {

@@ -14,6 +14,7 @@
 #include "reelsight/config/v1/model_catalog.pb.h"
 #include "shared/analysis/frame.h"
 #include "shared/base/cancel_token.h"
+#include "shared/inference/image_tensor.h"
 #include "shared/inference/onnx_metadata.h"
 #include "shared/inference/tensor.h"
 
@@ -71,6 +72,9 @@ class ModelSource {
 // Acquire on behalf of `view`, whose cache hits and misses it counts.
 absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSource& models, std::string_view name,
                                        const CancelToken& cancel);
+
+// `options` with the mean, scale and order of channels that the catalogue states for a model, where it does.
+ImageTensorOptions WithCatalogInput(ImageTensorOptions options, const config::v1::ModelInput& input);
 
 // What Describe and Summarize say of a model.
 analyzer::v1::Model DescribeModel(const config::v1::ModelEntry& entry);

@@ -82,10 +82,10 @@ absl::Status ModelCatalog::Add(const config::v1::ModelCatalog& catalog, const st
         model_file.set_path((std::filesystem::path(folder) / model_file.path()).string());
       }
     }
-    // A user's default for a task takes the place of the built-in one.
+    // A user's default takes the place of the built-in one.
     if (entry.default_for_task()) {
       for (auto& [name, other] : models_) {
-        if (other.task() == entry.task() && other.family() == entry.family()) other.set_default_for_task(false);
+        if (other.task() == entry.task() && other.role() == entry.role()) other.set_default_for_task(false);
       }
     }
     models_[entry.name()] = std::move(entry);

@@ -26,7 +26,7 @@ class ModelCatalog {
 
   // nullptr if there is none. The pointer lives as long as the catalogue.
   const config::v1::ModelEntry* Find(std::string_view name) const;
-  // The model that an analyzer uses unless told otherwise; nullptr if there is none.
+  // The model that an analyzer uses unless told otherwise, where one does all of its task; nullptr if there is none.
   const config::v1::ModelEntry* DefaultFor(std::string_view task) const;
   // All, by name.
   const std::map<std::string, config::v1::ModelEntry, std::less<>>& models() const { return models_; }

@@ -48,13 +48,26 @@ TEST(ModelCatalogTest, TheBuiltInOneIsValid) {
 TEST(ModelCatalogTest, OwnEntriesOverrideAndErrorsHaveAPlace) {
   const std::string folder = absl::StrCat(::testing::TempDir(), "/own_catalog");
   const std::string file = absl::StrCat(folder, "/mine.textproto");
-  Write(file, absl::StrCat(Entry("my_yolo", "family: 'ssd_tf' default_for_task: true")));
+  // Neither the order of names nor the family decides which one is the default.
+  Write(file, absl::StrCat(Entry("zebra_yolo", "family: 'yolov8_detect' default_for_task: true")));
   const auto catalog = ModelCatalog::Load({file});
   ASSERT_TRUE(catalog.ok()) << catalog.status();
-  EXPECT_EQ(catalog->DefaultFor("object_detection")->name(), "my_yolo");
-  EXPECT_EQ(catalog->Find("my_yolo")->files(0).path(), absl::StrCat(folder, "/hello.onnx"));
+  EXPECT_EQ(catalog->DefaultFor("object_detection")->name(), "zebra_yolo");
+  EXPECT_EQ(catalog->Find("zebra_yolo")->files(0).path(), absl::StrCat(folder, "/hello.onnx"));
+  EXPECT_TRUE(catalog->Find("movenet_multipose")->default_for_task());
   Write(file, "models {\n  nmae: 'x'\n}\n");
   EXPECT_THAT(std::string(ModelCatalog::Load({file}).status().message()), HasSubstr(absl::StrCat(file, ":2:")));
+}
+
+TEST(ModelCatalogTest, ADefaultReplacesItsOwnRoleOnly) {
+  const std::string file = absl::StrCat(::testing::TempDir(), "/roles/mine.textproto");
+  Write(file, absl::StrCat(Entry("a", "default_for_task: true role: 'finder'"), Entry("b", "default_for_task: true"),
+                           Entry("c", "default_for_task: true role: 'finder'")));
+  const auto catalog = ModelCatalog::Load({file});
+  ASSERT_TRUE(catalog.ok()) << catalog.status();
+  EXPECT_FALSE(catalog->Find("a")->default_for_task());
+  EXPECT_TRUE(catalog->Find("b")->default_for_task());
+  EXPECT_TRUE(catalog->Find("c")->default_for_task());
 }
 
 TEST(ModelCatalogTest, BadEntriesAreRefused) {

@@ -24,7 +24,7 @@ from turns import PAGE, machine, ratio, save, show, table, take_turns, verdict  
 
 PEERS = ROOT / ".deps/peers/models/bin"
 # Bounds from the project's goals.
-MOST_ENGINE_RATIO, LEAST_SERVICE_SHARE = 1.10, 0.85
+MOST_ENGINE_RATIO, LEAST_SERVICE_SHARE, MOST_LOST = 1.10, 0.85, 0.01
 # Models that engines are compared on: a detector, a keypoint model, and two of text and cuts whose size differs.
 ENGINE_MODELS = ["ssd_mobilenet_v2", "nanodet", "movenet_multipose", "transnetv2"]
 SERVICE_MODELS = {"object_detection": "ssd_mobilenet_v2", "body_pose": "movenet_multipose"}
@@ -73,7 +73,18 @@ def peer_figures(path, shapes, streams, precision, seconds):
     """OpenVINO's benchmark_app on the same file: one request in the caller's thread, or one for each stream."""
     with tempfile.TemporaryDirectory(prefix="reelsight-bench-") as folder:
         mode = ["-api", "sync"] if streams == 1 else ["-api", "async", "-nireq", streams]
-        command = [PEERS / "benchmark_app", "-m", path, "-d", "CPU", "-hint", "none", *mode, "-t", seconds]
+        command = [
+            PEERS / "benchmark_app",
+            "-m",
+            path,
+            "-d",
+            "CPU",
+            "-hint",
+            "none",
+            *mode,
+            "-t",
+            max(1, round(seconds)),
+        ]
         command += ["-nstreams", streams, "-nthreads", streams, "-infer_precision", precision, "-pin", "NO"]
         command += ["-shape", shapes, "-report_type", "no_counters", "-report_folder", folder, "-json_stats"]
         done = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)
@@ -166,12 +177,33 @@ def measure_service(models, options):
     return rows
 
 
+def measure_precision(models, options):
+    """Markdown of what each installed model loses by bfloat16; see precision.py."""
+    catalogue = {name: {"path": one["path"], "family": one["model"]["family"]} for name, one in models.items()}
+    command = [PEERS / "python", ROOT / "tests/bench/precision.py", "--fps", "0.3" if options.smoke else "3"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, input=json.dumps(catalogue))
+    lines = [
+        "| model | what | figure | lost | processor time, float32 : bfloat16 | in the catalogue |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in json.loads(done.stdout):
+        half = bool(models[row["model"]]["model"].get("allowHalfPrecision"))
+        # A model in float32 may be there for other reasons; one in bfloat16 must not lose too much.
+        wrong = half and (row["loss"] > MOST_LOST or row["evidence"] == 0)
+        lines.append(
+            f"| {row['model']} | {row['metric']} | {row['value']:.4f} | {100 * row['loss']:.2f}% "
+            f"| {row['speed']:.2f} | "
+            f"{'bfloat16 allowed' if half else 'float32'}{', **wrongly**' if wrong else ''} |"
+        )
+    return "\n".join(lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="turns of each contender behind the warm-up")
     parser.add_argument("--seconds", type=float, default=3, help="length of a turn where it can be chosen")
     parser.add_argument("--smoke", action="store_true", help="one short turn of each, to see that it works; saves none")
-    parser.add_argument("--only", choices=["engine", "service", "job"], help="one comparison; saves none")
+    parser.add_argument("--only", choices=["engine", "service", "job", "precision"], help="one comparison; saves none")
     options = parser.parse_args()
     options.warm_up = not options.smoke
     if options.smoke:
@@ -187,10 +219,17 @@ def main():
         f"{table(rows)}"
     )
     print(f"\n{text}")
+    precision = ""
+    if options.only in (None, "precision"):
+        print("bench: precision", flush=True)
+        precision = measure_precision(models, options)
+        print(f"\n{precision}")
     if options.only is None and not options.smoke:
         save("make bench-models", text)
+        save("make bench-models: precision", precision)
         print(f"\nbench: saved to {PAGE.relative_to(ROOT)}")
-    return 1 if not options.smoke and any("missed" in row[-1] for row in rows) else 0
+    missed = any("missed" in row[-1] for row in rows) or "wrongly" in precision
+    return 1 if missed and not options.smoke else 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,13 @@ class Session:
             properties = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
             if threads:
                 properties["INFERENCE_NUM_THREADS"] = threads
-            model = openvino.Core().compile_model(path, "CPU", properties)
+            core = openvino.Core()
+            read = core.read_model(path)
+            # As our engine does where only the batch is open: code for a fixed batch of 1 is faster.
+            shapes = [port.get_partial_shape() for port in read.inputs]
+            if all(shape[0].is_dynamic and all(side.is_static for side in list(shape)[1:]) for shape in shapes):
+                read.reshape({i: [1, *(side.get_length() for side in list(s)[1:])] for i, s in enumerate(shapes)})
+            model = core.compile_model(read, "CPU", properties)
             self.session = model.create_infer_request()
             self.inputs = [min(port.get_names()) for port in model.inputs]
             self.outputs = [min(port.get_names()) for port in model.outputs]

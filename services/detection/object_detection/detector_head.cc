@@ -45,8 +45,8 @@ Box FromCorners(const Affine& to_picture, float left, float top, float right, fl
   double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
   to_picture.Apply(left, top, &x0, &y0);
   to_picture.Apply(right, bottom, &x1, &y1);
-  return inference::ClampToUnit({static_cast<float>(std::min(x0, x1)), static_cast<float>(std::min(y0, y1)),
-                                 static_cast<float>(std::max(x0, x1)), static_cast<float>(std::max(y0, y1))});
+  return {static_cast<float>(std::min(x0, x1)), static_cast<float>(std::min(y0, y1)),
+          static_cast<float>(std::max(x0, x1)), static_cast<float>(std::max(y0, y1))};
 }
 
 class Head : public DetectorHead {
@@ -58,13 +58,15 @@ class Head : public DetectorHead {
   const ImageTensorOptions& input() const override { return input_; }
 
  protected:
-  // Keeps boxes with an area, at most max_detections, strongest first; `suppress`: after NMS.
-  std::vector<Detection> Finish(std::vector<Detection> all, bool suppress) const {
-    std::erase_if(all, [](const Detection& detection) { return detection.box.area() <= 0; });
+  // Keeps at most max_detections, strongest first; `suppress`: after NMS. As the published code does, whole boxes are
+  // weighed against each other, and cut at the picture's edges after that; those of no area are dropped.
+  std::vector<Detection> Finish(const std::vector<Detection>& all, bool suppress) const {
     const float max_iou = suppress ? options_.max_iou : 2.0F;
     std::vector<Detection> kept;
     for (const int index : inference::NonMaximumSuppression(all, max_iou, false, options_.max_detections)) {
-      kept.push_back(all[static_cast<size_t>(index)]);
+      Detection detection = all[static_cast<size_t>(index)];
+      detection.box = inference::ClampToUnit(detection.box);
+      if (detection.box.area() > 0) kept.push_back(detection);
     }
     return kept;
   }
@@ -91,11 +93,10 @@ class SsdHead final : public Head {
       if (scores[i] < options_.min_score) continue;
       const float* const box = boxes.data() + 4 * (i / classes);
       // Fractions already, of the stretched picture.
-      all.push_back({.box = inference::ClampToUnit({box[0], box[1], box[2], box[3]}),
-                     .score = scores[i],
-                     .label = static_cast<int>(i % classes)});
+      all.push_back(
+          {.box = {box[0], box[1], box[2], box[3]}, .score = scores[i], .label = static_cast<int>(i % classes)});
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 };
 
@@ -117,12 +118,11 @@ class SsdTfHead final : public Head {
     for (size_t i = 0; i < scores.size(); ++i) {
       if (scores[i] < options_.min_score) continue;
       // Fractions already, of the stretched picture.
-      all.push_back(
-          {.box = inference::ClampToUnit({boxes[4 * i + 1], boxes[4 * i], boxes[4 * i + 3], boxes[4 * i + 2]}),
-           .score = scores[i],
-           .label = static_cast<int>(std::lround(classes[i])) - 1});
+      all.push_back({.box = {boxes[4 * i + 1], boxes[4 * i], boxes[4 * i + 3], boxes[4 * i + 2]},
+                     .score = scores[i],
+                     .label = static_cast<int>(std::lround(classes[i])) - 1});
     }
-    return Finish(std::move(all), false);
+    return Finish(all, false);
   }
 };
 
@@ -160,7 +160,7 @@ class YoloV8Head final : public Head {
                      .score = best[i],
                      .label = label[i]});
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 };
 
@@ -171,26 +171,72 @@ class RtDetrHead final : public Head {
 
   absl::StatusOr<std::vector<Detection>> Decode(std::span<const Tensor> outputs,
                                                 const Affine& to_picture) const override {
-    if (outputs.empty() || !IsFloat(outputs[0], 3) || outputs[0].shape()[2] < 5 ||
-        (options_.class_count > 0 && outputs[0].shape()[2] != 4 + options_.class_count)) {
+    std::vector<Detection> all;
+    // Of the export with two outputs, logits and boxes, the boxes may come first.
+    const bool apart = outputs.size() >= 2 && IsFloat(outputs[0], 3) && IsFloat(outputs[1], 3) &&
+                       outputs[0].shape()[1] == outputs[1].shape()[1];
+    if (apart && HasClasses(outputs[0].shape()[2]) && outputs[1].shape()[2] == 4) {
+      AddQueries(outputs[1].values<float>(), 4, outputs[0].values<float>(), true, to_picture, &all);
+    } else if (apart && HasClasses(outputs[1].shape()[2]) && outputs[0].shape()[2] == 4) {
+      AddQueries(outputs[0].values<float>(), 4, outputs[1].values<float>(), true, to_picture, &all);
+    } else if (!outputs.empty() && IsPicked(outputs[0])) {
+      AddPicked(outputs[0].values<float>(), to_picture, &all);
+    } else if (!outputs.empty() && IsFloat(outputs[0], 3) && HasClasses(outputs[0].shape()[2] - 4)) {
+      const std::span<const float> values = outputs[0].values<float>();
+      AddQueries(values, static_cast<size_t>(outputs[0].shape()[2]), values.subspan(std::min<size_t>(4, values.size())),
+                 false, to_picture, &all);
+    } else {
       return WrongOutputs("rtdetr", outputs);
     }
-    const auto width = static_cast<size_t>(outputs[0].shape()[2]);
-    const std::span<const float> values = outputs[0].values<float>();
-    std::vector<Detection> all;
-    for (size_t at = 0; at + width <= values.size(); at += width) {
-      const std::span<const float> row = values.subspan(at, width);
-      const auto best = std::max_element(row.begin() + 4, row.end());
-      if (*best < options_.min_score) continue;
-      const float x = row[0] * static_cast<float>(options_.width_px),
-                  y = row[1] * static_cast<float>(options_.height_px);
-      const float half_width = row[2] * static_cast<float>(options_.width_px) / 2,
-                  half_height = row[3] * static_cast<float>(options_.height_px) / 2;
-      all.push_back({.box = FromCorners(to_picture, x - half_width, y - half_height, x + half_width, y + half_height),
-                     .score = *best,
-                     .label = static_cast<int>(best - row.begin()) - 4});
+    return Finish(all, false);
+  }
+
+ private:
+  // Centre, size, score, class.
+  static constexpr size_t kPicked = 6;
+
+  bool HasClasses(int64_t count) const { return options_.class_count > 0 ? count == options_.class_count : count > 0; }
+
+  // The export with the best classes picked: box, score, class. Of two classes' scores not all are whole numbers.
+  bool IsPicked(const Tensor& output) const {
+    if (!IsFloat(output, 3) || output.shape()[2] != kPicked) return false;
+    const std::span<const float> values = output.values<float>();
+    for (size_t at = kPicked - 1; at < values.size(); at += kPicked) {
+      if (values[at] < 0 || values[at] != std::floor(values[at])) return false;
+      if (options_.class_count > 0 && values[at] >= static_cast<float>(options_.class_count)) return false;
     }
-    return Finish(std::move(all), false);
+    return true;
+  }
+
+  void AddPicked(std::span<const float> values, const Affine& to_picture, std::vector<Detection>* all) const {
+    for (size_t at = 0; at + kPicked <= values.size(); at += kPicked) {
+      const float* const row = values.data() + at;
+      if (row[4] >= options_.min_score) all->push_back(Placed(row, row[4], std::lround(row[5]), to_picture));
+    }
+  }
+
+  // Boxes stand `stride` values apart, and so do scores where both come in one tensor.
+  void AddQueries(std::span<const float> boxes, size_t stride, std::span<const float> scores, bool logits,
+                  const Affine& to_picture, std::vector<Detection>* all) const {
+    const size_t count = boxes.size() / stride;
+    if (count == 0) return;
+    const size_t classes = logits ? scores.size() / count : stride - 4, score_stride = logits ? classes : stride;
+    for (size_t i = 0; i < count; ++i) {
+      const float* const first = scores.data() + i * score_stride;
+      const float* const best = std::max_element(first, first + classes);
+      const float score = logits ? 1 / (1 + std::exp(-*best)) : *best;
+      if (score < options_.min_score) continue;
+      all->push_back(Placed(boxes.data() + i * stride, score, best - first, to_picture));
+    }
+  }
+
+  // `box`: centre and size as fractions of the input.
+  Detection Placed(const float* box, float score, int64_t label, const Affine& to_picture) const {
+    const auto width_px = static_cast<float>(options_.width_px), height_px = static_cast<float>(options_.height_px);
+    return {.box = FromCorners(to_picture, (box[0] - box[2] / 2) * width_px, (box[1] - box[3] / 2) * height_px,
+                               (box[0] + box[2] / 2) * width_px, (box[1] + box[3] / 2) * height_px),
+            .score = score,
+            .label = static_cast<int>(label)};
   }
 };
 
@@ -218,7 +264,7 @@ class NanoDetHead final : public Head {
       }
       AddLevel(scores, bins, columns, kStrides[level], to_picture, &all);
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 
  private:
@@ -247,10 +293,10 @@ class NanoDetHead final : public Head {
       if (*best < options_.min_score) continue;
       const auto x = (static_cast<float>(cell % columns) + 0.5F) * static_cast<float>(stride);
       const auto y = (static_cast<float>(cell / columns) + 0.5F) * static_cast<float>(stride);
-      all->push_back({.box = FromCorners(to_picture, x - Distance(bin, stride), y - Distance(bin + kBins, stride),
-                                         x + Distance(bin + 2 * kBins, stride), y + Distance(bin + 3 * kBins, stride)),
-                      .score = *best,
-                      .label = static_cast<int>(best - score)});
+      // The published code cuts them before NMS.
+      const Box box = FromCorners(to_picture, x - Distance(bin, stride), y - Distance(bin + kBins, stride),
+                                  x + Distance(bin + 2 * kBins, stride), y + Distance(bin + 3 * kBins, stride));
+      all->push_back({.box = inference::ClampToUnit(box), .score = *best, .label = static_cast<int>(best - score)});
     }
   }
 };
@@ -274,7 +320,7 @@ class CenterNetHead final : public Head {
                      .score = row[4],
                      .label = static_cast<int>(std::lround(row[5]))});
     }
-    return Finish(std::move(all), true);
+    return Finish(all, true);
   }
 
  private:

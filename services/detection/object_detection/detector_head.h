@@ -57,7 +57,9 @@ class DetectorHead {
 //   centernet      CenterNet with its peaks picked: [1, n, 6] of left, top, right, bottom in input pixels, score, class
 //                  [Zhou et al., Objects as Points, 2019]
 //   yolov8_detect  YOLOv8 and YOLO11: [1, 4 + classes, n], centre and size in input pixels; needs NMS [Ultralytics]
-//   rtdetr         RT-DETR: [1, n, 4 + classes], centre and size as fractions; needs no NMS [Zhao et al., 2023]
+//   rtdetr         RT-DETR: [1, n, 4 + classes], centre and size as fractions, then scores; or [1, n, 6] with the score
+//                  and the class of the best; or logits [1, n, classes] and boxes [1, n, 4]; needs no NMS [Zhao et al.,
+//                  2023]
 // INVALID_ARGUMENT, listing them, for another one.
 absl::StatusOr<std::unique_ptr<DetectorHead>> MakeDetectorHead(const std::string& family,
                                                                const DetectorHead::Options& options);

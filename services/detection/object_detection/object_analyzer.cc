@@ -140,12 +140,13 @@ class ObjectAnalyzer final : public analysis::Analyzer {
     ASSIGN_OR_RETURN(const ModelEntry* const entry, ModelFor(models_, options));
     ASSIGN_OR_RETURN(const std::unique_ptr<DetectorHead> head, HeadFor(*entry));
     ASSIGN_OR_RETURN(const inference::PinnedModel model, inference::AcquireFor(view, models_, entry->name(), cancel));
+    const inference::ImageTensorOptions input = inference::WithCatalogInput(head->input(), entry->input());
     std::vector<inference::Sample> samples;
     std::vector<inference::Affine> places;
     for (const analysis::BatchView::Item& item : view.items) {
       if (!item.target) continue;
       RETURN_IF_ERROR(cancel.status());
-      ASSIGN_OR_RETURN(inference::PlacedTensor placed, inference::ToTensor(*item.frame->image, head->input()));
+      ASSIGN_OR_RETURN(inference::PlacedTensor placed, inference::ToTensor(*item.frame->image, input));
       places.push_back(placed.to_picture);
       samples.push_back({std::move(placed.tensor)});
     }

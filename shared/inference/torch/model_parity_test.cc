@@ -7,9 +7,9 @@
 #include <iostream>
 #include <map>
 #include <random>
-#include <set>
 
 #include "gtest/gtest.h"
+#include "shared/base/status.h"
 #include "shared/inference/engine_factory.h"
 #include "shared/inference/torch/onnx_graph_test_support.h"
 #include "shared/model_store/model_store.h"
@@ -17,8 +17,12 @@
 namespace reelsight::inference {
 namespace {
 
-// Of the root mean square. Depth adds up rounding errors that differ by the order of sums.
+// Of the root mean square. Depth adds up rounding errors that differ by the order of sums; 1e-6 to 4e-5 were seen.
 constexpr double kFloat32Error = 1e-3;
+// How much bfloat16 changes is the model's own matter: from 0.2% to everything, for noise is no picture. OpenVINO's
+// bfloat16 says how much that is; ours rounds at other places, and may err five times as much and two percent more.
+constexpr double kBfloat16Factor = 5;
+constexpr double kBfloat16Error = 0.02;
 
 std::vector<std::string> InstalledModels() {
   std::vector<std::string> paths;
@@ -91,6 +95,17 @@ Tensor ScoresOf(const Tensor& detections) {
 }
 constexpr double kScoresError = 0.05;
 
+double ErrorOf(const std::string& output, const Tensor& actual, const Tensor& expected) {
+  if (output == "detections") return RelativeError(ScoresOf(actual), ScoresOf(expected));
+  return RelativeError(actual, expected);
+}
+
+absl::StatusOr<std::vector<Tensor>> LoadAndRun(EngineKind kind, const std::string& path, Precision precision,
+                                               const std::vector<Tensor>& inputs) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, LoadEngine(kind, path, {.precision = precision}));
+  return engine->Run(inputs);
+}
+
 TEST(ModelParityTest, BothEnginesGiveTheSame) {
   const std::vector<std::string> paths = InstalledModels();
   if (const absl::Status status = EngineAvailable(EngineKind::kLibTorch); !status.ok()) GTEST_SKIP() << status;
@@ -100,32 +115,33 @@ TEST(ModelParityTest, BothEnginesGiveTheSame) {
   std::mt19937 random(seed);
   for (const std::string& path : paths) {
     SCOPED_TRACE(path);
-    const auto reference = LoadEngine(EngineKind::kOpenVino, path, {});
-    ASSERT_TRUE(reference.ok()) << reference.status();
-    const auto wide = LoadEngine(EngineKind::kLibTorch, path, {});
-    ASSERT_TRUE(wide.ok()) << wide.status();
-    const auto narrow = LoadEngine(EngineKind::kLibTorch, path, {.precision = Precision::kBfloat16});
-    ASSERT_TRUE(narrow.ok()) << narrow.status();
+    const auto engine = LoadEngine(EngineKind::kLibTorch, path, {});
+    ASSERT_TRUE(engine.ok()) << engine.status();
     std::vector<Tensor> inputs;
-    for (const TensorSpec& spec : (*wide)->inputs()) inputs.push_back(RandomPicture(spec, 1, MostOf(path), random));
-    const auto expected = (*reference)->Run(inputs);
+    for (const TensorSpec& spec : (*engine)->inputs()) inputs.push_back(RandomPicture(spec, 1, MostOf(path), random));
+    const auto actual = (*engine)->Run(inputs);
+    ASSERT_TRUE(actual.ok()) << actual.status();
+    const auto expected = LoadAndRun(EngineKind::kOpenVino, path, Precision::kFloat32, inputs);
     ASSERT_TRUE(expected.ok()) << expected.status();
-    for (const auto* engine : {&*wide, &*narrow}) {
-      const auto actual = (*engine)->Run(inputs);
-      ASSERT_TRUE(actual.ok()) << actual.status();
-      ASSERT_EQ(actual->size(), expected->size());
-      for (size_t i = 0; i < actual->size(); ++i) {
-        ASSERT_EQ((*actual)[i].shape(), (*expected)[i].shape());
-        if ((*expected)[i].type() != DType::kFloat32) continue;
-        const std::string& name = (*wide)->outputs()[i].name;
-        const double error = name == "detections" ? RelativeError(ScoresOf((*actual)[i]), ScoresOf((*expected)[i]))
-                                                  : RelativeError((*actual)[i], (*expected)[i]);
-        std::cout << std::filesystem::path(path).filename().string() << " " << name
-                  << (engine == &*wide ? " float32 " : " bfloat16 ") << error << "\n";
-        if (engine == &*wide) {
-          EXPECT_LT(error, name == "detections" ? kScoresError : kFloat32Error) << name;
-        }
-      }
+    ASSERT_EQ(actual->size(), expected->size());
+    const auto narrow = LoadAndRun(EngineKind::kLibTorch, path, Precision::kBfloat16, inputs);
+    ASSERT_TRUE(narrow.ok()) << narrow.status();
+    const auto expected_narrow = LoadAndRun(EngineKind::kOpenVino, path, Precision::kBfloat16, inputs);
+    ASSERT_TRUE(expected_narrow.ok()) << expected_narrow.status();
+    for (size_t i = 0; i < actual->size(); ++i) {
+      const Tensor& right = (*expected)[i];
+      ASSERT_EQ((*actual)[i].shape(), right.shape());
+      if (right.type() != DType::kFloat32) continue;
+      const std::string& name = (*engine)->outputs()[i].name;
+      const double error = ErrorOf(name, (*actual)[i], right);
+      const double narrow_error = ErrorOf(name, (*narrow)[i], right);
+      const double their_error = ErrorOf(name, (*expected_narrow)[i], right);
+      std::cout << std::filesystem::path(path).filename().string() << " " << name << ": float32 " << error
+                << ", bfloat16 " << narrow_error << ", OpenVINO's " << their_error << "\n";
+      EXPECT_LT(error, name == "detections" ? kScoresError : kFloat32Error) << name;
+      // What was chosen from noise by its score is another thing after the least rounding.
+      if (name == "detections" || path.find("movenet") != std::string::npos) continue;
+      EXPECT_LT(narrow_error, kBfloat16Factor * their_error + kBfloat16Error) << name;
     }
   }
 }

@@ -6,12 +6,10 @@
 #pragma once
 
 #include <functional>
-#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "gtest/gtest.h"
 #include "shared/inference/torch/onnx_graph_test_support.h"
 
 namespace reelsight::inference {
@@ -33,12 +31,11 @@ struct Case {
   int64_t opset = 17;
 };
 
-void PrintTo(const Case& test_case, std::ostream* out);
-inline std::string CaseName(const testing::TestParamInfo<Case>& param_info) { return param_info.param.name; }
+// Each case some times, with a printed seed. Skips, saying so, where there is no LibTorch engine. All cases are one
+// test: loading two engines' libraries takes longer than most of them.
+void ExpectParity(const std::vector<Case>& cases);
 
 // Types and shapes are equal, numbers within `tolerance` times the largest expected one.
 void ExpectClose(const Tensor& actual, const Tensor& expected, double tolerance);
-
-class OperatorParityTest : public testing::TestWithParam<Case> {};
 
 }  // namespace reelsight::inference

@@ -11,6 +11,10 @@ extern "C" {
 
 REELSIGHT_EXPORT int64_t reelsight_torch_plugin_version() { return kTorchPluginVersion; }
 
+REELSIGHT_EXPORT void reelsight_torch_check_device(const std::string& device, absl::Status* result) {
+  *result = CheckTorchDevice(device);
+}
+
 REELSIGHT_EXPORT void reelsight_torch_load_engine(const std::string& path, const EngineOptions& options,
                                                   absl::StatusOr<std::unique_ptr<Engine>>* result) {
   *result = LoadTorchEngine(path, options);

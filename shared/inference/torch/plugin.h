@@ -16,10 +16,13 @@ namespace reelsight::inference {
 inline constexpr int64_t kTorchPluginVersion = 1;
 inline constexpr const char* kTorchPluginFile = "libreelsight_torch.so";
 inline constexpr const char* kTorchPluginVersionSymbol = "reelsight_torch_plugin_version";
+inline constexpr const char* kTorchCheckDeviceSymbol = "reelsight_torch_check_device";
 inline constexpr const char* kTorchLoadEngineSymbol = "reelsight_torch_load_engine";
 
 extern "C" {
 using TorchPluginVersion = int64_t (*)();
+// As CheckTorchDevice; the result goes to `*result`.
+using TorchCheckDevice = void (*)(const std::string& device, absl::Status* result);
 // As LoadTorchEngine; the result goes to `*result`. The plug-in must stay loaded as long as any engine of it lives.
 using TorchLoadEngine = void (*)(const std::string& path, const EngineOptions& options,
                                  absl::StatusOr<std::unique_ptr<Engine>>* result);

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -56,6 +57,11 @@ absl::StatusOr<at::Device> FindDevice(const std::string& name) {
         absl::StrCat("device ", name, ": LibTorch's CUDA part cannot be used here (",
                      cuda_part == nullptr ? "no libtorch_cuda.so" : "no driver or no GPU",
                      "); install the GPU build of LibTorch and NVIDIA's driver, or use device cpu"));
+  }
+  const auto* const cuda = c10::impl::getDeviceGuardImpl(at::kCUDA);
+  if (index >= cuda->deviceCount()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("device ", name, ": there are ", static_cast<int>(cuda->deviceCount()), " GPUs, counted from 0"));
   }
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
@@ -164,6 +170,10 @@ class TorchEngine final : public Engine {
 };
 
 }  // namespace
+
+absl::Status CheckTorchDevice(const std::string& device) {
+  return RunTorch([&] { return FindDevice(device).status(); });
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadTorchEngine(const std::string& path, const EngineOptions& options) {
   std::unique_ptr<Engine> engine;

@@ -244,8 +244,8 @@ TEST_F(TorchEngineTest, MemoryThatRunsOutIsSaidSo) {
 
 TEST_F(TorchEngineTest, DevicesThatAreNotThereAreRefused) {
   EXPECT_EQ(Load(SavedLine(), {.device = "abacus"}).status().code(), absl::StatusCode::kInvalidArgument);
-  const auto far = Load(SavedLine(), {.device = "cuda:77"});
-  EXPECT_FALSE(far.ok());
+  EXPECT_EQ(Load(SavedLine(), {.device = "cuda:77"}).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(EngineAvailable(EngineKind::kLibTorch, "cuda:77").code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(TorchEngineTest, ManyThreadsShareIt) {

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What models lose by bfloat16: each on the same real pictures in float32 and in bfloat16, on OpenVINO.
+
+The float32 answers are the truth. Reads {model: {path, family}} as JSON from standard input; prints a list of rows as
+JSON. `loss` is a share: a model that loses more than 1% stays in float32. Runs in the venv of bench-models.txt.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import recipe_models as models
+from recipe import frames
+
+MEDIA = Path(__file__).resolve().parents[2] / ".deps/media"
+CLIPS = ["bikes", "bigbuckbunny", "carphone_pristine"]
+WORDS = [
+    "Summer sale",
+    "50% off today",
+    "Follow for more",
+    "Part 2 of 7",
+    "What happened next?",
+    "Link in bio @reelsight",
+]
+# COCO's constants of the 17 joints, for object keypoint similarity.
+JOINT_SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
+
+
+def iou(a, b):
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    common = np.prod(np.clip(high - low, 0, None))
+    return common / max(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common, 1e-9)
+
+
+def matches(truth, found, similarity, least):
+    """Pairs of one-to-one matches, most similar first."""
+    pairs = sorted(
+        ((similarity(a, b), i, j) for i, a in enumerate(truth) for j, b in enumerate(found)),
+        key=lambda pair: -pair[0],
+    )
+    used_a, used_b, kept = set(), set(), []
+    for value, i, j in pairs:
+        if value >= least and i not in used_a and j not in used_b:
+            used_a.add(i)
+            used_b.add(j)
+            kept.append((truth[i], found[j], value))
+    return kept
+
+
+class Agreement:
+    """Matches of many pictures: F1, and the mean of the similarity of what matches."""
+
+    def __init__(self, similarity, least):
+        self.similarity, self.least = similarity, least
+        self.truths = self.founds = 0
+        self.values = []
+
+    def add(self, truth, found):
+        self.truths += len(truth)
+        self.founds += len(found)
+        self.values += [value for _, _, value in matches(truth, found, self.similarity, self.least)]
+
+    def f1(self):
+        return 2 * len(self.values) / max(1, self.truths + self.founds)
+
+    def mean(self):
+        return float(np.mean(self.values)) if self.values else 0.0
+
+
+def average_precision(truths, founds, similarity, least):
+    """Area under the curve of precision over recall, of all pictures together, strongest answers first; precision as
+    COCO takes it, the best at this recall or a higher one."""
+    ranked = []
+    for truth, found in zip(truths, founds, strict=True):
+        hits = {id(b) for _, b, _ in matches(truth, found, similarity, least)}
+        ranked += [(one[1], id(one) in hits) for one in found]
+    ranked.sort(key=lambda one: -one[0])
+    right = np.cumsum([hit for _, hit in ranked])
+    precision = np.maximum.accumulate((right / np.arange(1, len(ranked) + 1))[::-1])[::-1]
+    return float(precision[[hit for _, hit in ranked]].sum() / max(1, sum(map(len, truths))))
+
+
+def compare_detector(family, pair, pictures):
+    """What float32 finds at the working threshold is the truth; bfloat16 answers with all that it finds. Beside it
+    stands the F1 of what both find at the threshold, which also counts scores that cross it by little."""
+    detect = models.DETECTORS[family]
+
+    def same(a, b):
+        return iou(a[0], b[0]) if a[2] == b[2] else 0
+
+    truths = [detect(pair[0], picture) for picture in pictures]
+    founds = [detect(pair[1], picture, 0.05) for picture in pictures]
+    at_threshold = Agreement(same, 0.5)
+    for truth, picture in zip(truths, pictures, strict=True):
+        at_threshold.add(truth, detect(pair[1], picture))
+    value, count = average_precision(truths, founds, same, 0.5), at_threshold.truths
+    metric = f"average precision (IoU 0.5), {count} boxes (F1 at the working threshold {at_threshold.f1():.3f})"
+    return metric, value, 1 - value, count
+
+
+def keypoint_similarity(a, b):
+    joints, others = a[0], b[0]
+    seen = joints[:, 2] > 0.2
+    if not seen.any():
+        return 0.0
+    size = np.prod(np.ptp(joints[seen, :2], axis=0)) + 1e-6
+    squares = ((joints[:, :2] - others[:, :2]) ** 2).sum(axis=1)
+    return float(np.exp(-squares / (2 * size * (2 * JOINT_SIGMAS) ** 2))[seen].mean())
+
+
+def compare_pose(_family, pair, pictures):
+    agreement = Agreement(keypoint_similarity, 0.5)
+    for picture in pictures:
+        agreement.add(*(models.find_poses(session, picture) for session in pair))
+    value = agreement.f1() * agreement.mean()
+    metric = f"F1 of people x mean keypoint similarity, {agreement.truths} people (F1 {agreement.f1():.3f})"
+    return metric, value, 1 - value, agreement.truths
+
+
+def compare_faces(family, pair, pictures):
+    agreement = Agreement(lambda a, b: iou(a[0], b[0]), 0.5)
+    for picture in pictures:
+        agreement.add(*(models.find_faces(session, family, picture) for session in pair))
+    metric = f"F1 of faces, {agreement.truths} faces (mean IoU {agreement.mean():.3f})"
+    return metric, agreement.f1(), 1 - agreement.f1(), agreement.truths
+
+
+def faces_of(catalogue, pictures):
+    """(picture, face) by the face detector that is there, in float32."""
+    for model in catalogue.values():
+        if model["family"].startswith("blazeface"):
+            session = models.Session(model["path"], "openvino")
+            return [(p, f) for p in pictures for f in models.find_faces(session, model["family"], p)]
+    return []
+
+
+def eye_distance(face):
+    return np.linalg.norm(face[1][0] - face[1][1])
+
+
+def compare_mesh(_family, pair, faces):
+    errors = []
+    for picture, face in faces:
+        a, b = (models.face_mesh(session, picture, face)[0] for session in pair)
+        errors.append(np.linalg.norm(a - b, axis=1).mean() / eye_distance(face))
+    value = float(np.mean(errors))
+    return f"mean distance of points / distance of the eyes, {len(faces)} faces", value, value, len(faces)
+
+
+def compare_iris(catalogue, pair, faces):
+    mesh = next(model for model in catalogue.values() if model["family"] == "mediapipe_face_mesh")
+    mesh_session = models.Session(mesh["path"], "openvino")
+    errors = []
+    for picture, face in faces:
+        points, _ = models.face_mesh(mesh_session, picture, face)
+        for eye in ("right", "left"):
+            a, b = (models.iris(session, picture, points, eye)[0] for session in pair)
+            # Errors against the width of an eye, which is what gaze is made of.
+            width = np.linalg.norm(np.subtract(*(points[i] for i in models.EYE_CORNERS[eye])))
+            errors.append(np.linalg.norm(a - b, axis=1).mean() / width)
+    value = float(np.mean(errors))
+    return f"mean distance of the iris's points / width of the eye, {len(errors)} eyes", value, value, len(errors)
+
+
+def compare_matte(family, pair, pictures):
+    differences, common, either = [], 0, 0
+    for picture in pictures:
+        a, b = (models.person_matte(session, family, picture) for session in pair)
+        differences.append(np.abs(a - b).mean())
+        common += int(((a > 0.5) & (b > 0.5)).sum())
+        either += int(((a > 0.5) | (b > 0.5)).sum())
+    value = common / max(1, either)
+    metric = f"IoU of person's pixels, {len(pictures)} pictures (mean difference of mattes {np.mean(differences):.4f})"
+    return metric, value, 1 - value, either
+
+
+def compare_cuts(_family, pair, _pictures):
+    common = total = 0
+    largest = 0.0
+    for clip in [MEDIA / f"{name}.mp4" for name in CLIPS]:
+        small = np.stack([cv2.resize(picture, (48, 27))[:, :, ::-1] for picture in frames(str(clip), 0)])
+        # Hard cuts on every 40th frame beside the clip's own: it jumps in time and is mirrored.
+        pieces = np.array_split(small, max(2, len(small) // 40))
+        small = np.concatenate([piece[:, :, ::-1] if i % 2 else piece for i, piece in enumerate(pieces)])
+        a, b = (models.cut_probabilities(session, small) for session in pair)
+        largest = max(largest, float(np.abs(a - b).max()))
+        common += int(((a > 0.5) & (b > 0.5)).sum())
+        total += int((a > 0.5).sum() + (b > 0.5).sum())
+    value = 2 * common / max(1, total)
+    return f"F1 of frames with a cut (largest difference of probabilities {largest:.4f})", value, 1 - value, total
+
+
+def written(pictures):
+    """Pictures with a line of text each, and where it stands: left, top, right, bottom."""
+    found = []
+    for i, picture in enumerate(pictures):
+        copy, word = picture.copy(), WORDS[i % len(WORDS)]
+        scale = max(picture.shape[:2]) / 640 * (0.7 + 0.2 * (i % 4))
+        (width, height), below = cv2.getTextSize(word, cv2.FONT_HERSHEY_DUPLEX, scale, 2)
+        left = max(0, min(10 + 17 * (i % 5), copy.shape[1] - width - 4))
+        bottom = min(copy.shape[0] - below - 6, height + 30 + 41 * (i % 6))
+        for colour, thick in (((0, 0, 0), 5), ((255, 255, 255), 2)):
+            cv2.putText(copy, word, (left, bottom), cv2.FONT_HERSHEY_DUPLEX, scale, colour, thick, cv2.LINE_AA)
+        found.append((copy, (left - 4, bottom - height - 4, left + width + 4, bottom + below + 4)))
+    return found
+
+
+def compare_text_boxes(_family, pair, pictures):
+    def bounds(corners):
+        return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+
+    agreement = Agreement(iou, 0.7)
+    for picture, _ in written(pictures):
+        agreement.add(*([bounds(box) for box in models.text_boxes(session, picture)] for session in pair))
+    metric = f"F1 of boxes of text, {agreement.truths} boxes (mean IoU {agreement.mean():.3f})"
+    return metric, agreement.f1(), 1 - agreement.f1(), agreement.truths
+
+
+def compare_text(catalogue, pair, pictures):
+    model = next(model for model in catalogue.values() if model["family"] == "ppocr_rec")
+    alphabet = models.characters(model["path"])
+    lines = [
+        picture[max(0, top) : bottom, max(0, left) : right] for picture, (left, top, right, bottom) in written(pictures)
+    ]
+    a, b = ([text for text, _ in models.read_lines(session, alphabet, lines)] for session in pair)
+    return strings(a, b)
+
+
+def strings(a, b):
+    same = sum(one == other for one, other in zip(a, b, strict=True)) / len(a)
+    return f"identical strings of {len(a)} lines", same, 1 - same, len(a)
+
+
+def compare_crnn(_family, pair, pictures):
+    answers = ([], [])
+    for picture, (left, top, right, bottom) in written(pictures):
+        line = cv2.cvtColor(picture[max(0, top) : bottom, max(0, left) : right], cv2.COLOR_BGR2GRAY)
+        line = cv2.resize(line, (max(64, round(line.shape[1] * 64 / line.shape[0])), 64))
+        for session, texts in zip(pair, answers, strict=True):
+            best = session.run((line.astype(np.float32) / 127.5 - 1)[None, None])[0][0].argmax(axis=1)
+            texts.append(tuple(best[(best != 0) & (best != np.concatenate([[-1], best[:-1]]))]))
+    return strings(*answers)
+
+
+def compare_craft(_family, pair, pictures):
+    mean, scale = np.array([123.675, 116.28, 103.53]), 1 / np.array([58.395, 57.12, 57.375])
+    common = either = 0
+    for picture, _ in written(pictures):
+        height, width = (max(32, side // 32 * 32) for side in picture.shape[:2])
+        tensor = models.to_tensor(cv2.resize(picture, (width, height)), mean, scale)
+        # EasyOCR's thresholds of letters and links.
+        a, b = ((session.run(tensor)[0][0] > np.array([0.4, 0.4])[:, None, None]).any(axis=0) for session in pair)
+        common, either = common + int((a & b).sum()), either + int((a | b).sum())
+    value = common / max(1, either)
+    return f"IoU of pixels of text, {len(pictures)} pictures", value, 1 - value, either
+
+
+COMPARE = {
+    "ssd": compare_detector, "nanodet": compare_detector, "centernet": compare_detector,
+    "movenet_multipose": compare_pose, "blazeface_short_range": compare_faces, "blazeface_full_range": compare_faces,
+    "mediapipe_face_mesh": compare_mesh, "mediapipe_iris": compare_iris, "rvm": compare_matte, "selfie": compare_matte,
+    "transnetv2": compare_cuts, "ppocr_det": compare_text_boxes, "ppocr_rec": compare_text, "craft": compare_craft,
+    "crnn": compare_crnn,
+}  # fmt: skip
+NEEDS_FACES, NEEDS_CATALOGUE = {"mediapipe_face_mesh", "mediapipe_iris"}, {"mediapipe_iris", "ppocr_rec"}
+
+
+class Timed(models.Session):
+    """A session that adds up the processor time of its runs."""
+
+    cpu_seconds = 0.0
+
+    def run(self, *inputs):
+        begin = time.process_time()
+        outputs = super().run(*inputs)
+        self.cpu_seconds += time.process_time() - begin
+        return outputs
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fps", type=float, default=4, help="pictures a second of the sample clips")
+    options = parser.parse_args()
+    catalogue = json.load(sys.stdin)
+    pictures = [picture for name in CLIPS for picture in frames(str(MEDIA / f"{name}.mp4"), options.fps, 960)]
+    faces, rows = faces_of(catalogue, pictures), []
+    for name, model in sorted(catalogue.items()):
+        family = model["family"]
+        if family not in COMPARE:
+            continue
+        pair = [Timed(model["path"], "openvino", precision, threads=1) for precision in ("f32", "bf16")]
+        metric, value, loss, evidence = COMPARE[family](
+            catalogue if family in NEEDS_CATALOGUE else family, pair, faces if family in NEEDS_FACES else pictures
+        )
+        rows.append({"model": name, "metric": metric, "value": float(value), "loss": float(loss),
+                     "evidence": int(evidence), "speed": pair[0].cpu_seconds / pair[1].cpu_seconds})  # fmt: skip
+        print(rows[-1], file=sys.stderr, flush=True)
+    json.dump(rows, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
