@@ -2,6 +2,7 @@
 """The analyzers with models on real clips, by the real program. `scripts/test` pulls the models first."""
 
 import json
+import math
 import subprocess
 
 import pytest
@@ -87,6 +88,30 @@ def test_one_face_is_followed_through_the_clip(models):
     # Frames 42, 92 and 112 of 30 a second.
     starts = [seconds(blink["startOffset"]) for blink in result["eyeTracking"]["blinks"]]
     assert starts == pytest.approx([1.40, 3.07, 3.74], abs=0.07)
+
+
+# Places of the cyclist's joints at 4.96 s, marked by hand in the frame of 640 x 272.
+CYCLIST = {
+    "nose": (436, 41), "right_eye": (428, 33), "left_eye": (437, 33), "right_ear": (416, 37),
+    "right_shoulder": (400, 58), "left_shoulder": (456, 57), "right_elbow": (386, 102), "left_elbow": (472, 98),
+    "right_wrist": (357, 107), "left_wrist": (477, 132), "right_hip": (415, 135), "left_hip": (452, 132),
+    "right_knee": (425, 184), "left_knee": (480, 160), "right_ankle": (421, 258), "left_ankle": (458, 224),
+}  # fmt: skip
+CYCLIST_SIZE_PX = (142 * 267) ** 0.5
+
+
+def test_the_cyclists_joints_are_where_they_are(bikes):
+    observations = [
+        observation for track in bikes["body_pose"]["bodyPose"]["tracks"] for observation in track["observations"]
+    ]
+    nearest = min(observations, key=lambda observation: abs(seconds(observation["offset"]) - 4.96))
+    joints = {joint["name"]: joint for joint in nearest["keypoints"]}
+    distances = {
+        name: math.hypot(joints[name]["x"] * 640 - x, joints[name]["y"] * 272 - y) / CYCLIST_SIZE_PX
+        for name, (x, y) in CYCLIST.items()
+    }
+    assert max(distances.values()) < 0.12, distances
+    assert sum(distances.values()) / len(distances) < 0.06, distances
 
 
 def test_an_analyzer_without_weights_says_the_command_and_the_others_go_on(tmp_path, models):
