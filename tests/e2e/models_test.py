@@ -38,7 +38,12 @@ class Store:
         (folder / "net.onnx").write_bytes(CONTENT)
 
     def environment(self):
-        return {"REELSIGHT_MODELS": str(self.folder / "models"), "REELSIGHT_MODEL_CATALOGS": str(self.catalog)}
+        # The other tests are offline.
+        return {
+            "REELSIGHT_MODELS": str(self.folder / "models"),
+            "REELSIGHT_MODEL_CATALOGS": str(self.catalog),
+            "REELSIGHT_OFFLINE": "0",
+        }
 
     def models(self, *arguments, **options):
         return reelsight("models", *arguments, env={**os.environ, **self.environment()}, **options)
