@@ -87,7 +87,7 @@ class PinnedLruCache {
 
   // The value of `key`; loads it where it is not there. Callers that want a key while it is being loaded wait for that
   // one load, and get its value or its error, or leave when their own token is cancelled; the load goes on.
-  // `estimated_bytes`, or what an earlier load was measured at, is made free before the load, idle values going first,
+  // `estimated_bytes`, or what the first load was measured at, is made free before the load, idle values going first,
   // least recently used first; what the load then says is charged. RESOURCE_EXHAUSTED, MODEL_TOO_LARGE, if it does not
   // fit, or not beside the values in use for the time of `max_wait` (then none is evicted for it), or memory is short;
   // else what `load` says. A caller that holds one value while it waits for another may wait for itself.
@@ -434,7 +434,7 @@ class PinnedLruCache {
       Entry& entry = it->second;
       Charge(-std::exchange(entry.bytes, 0));
       if (loaded.ok()) {
-        measured_bytes_[key] = loaded->bytes;
+        loaded->bytes = measured_bytes_.try_emplace(key, loaded->bytes).first->second;
         refused = MakeRoom(key, loaded->bytes, &victims);
       } else if (refused.ok()) {
         failures_[key] = {loaded.status(), options_.now() + options_.failure_backoff};
@@ -471,7 +471,8 @@ class PinnedLruCache {
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   // Last failures, for the back-off.
   std::map<std::string, Failure> failures_ ABSL_GUARDED_BY(mutex_);
-  // What loaded values took.
+  // What loaded values took the first time, which holds: later loads fill memory that evicted ones left, or grow beside
+  // other work, so that their sizes vary, and what fitted once must fit again.
   std::map<std::string, int64_t> measured_bytes_ ABSL_GUARDED_BY(mutex_);
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Who waits for room, in the order of coming.

@@ -361,6 +361,19 @@ TEST(PinnedLruCacheTest, VictimsAreDestroyedOutsideTheLock) {
   EXPECT_EQ(cache.EvictIdle(), 1);
 }
 
+TEST(PinnedLruCacheTest, WhatFittedOnceFitsAgainHoweverItIsMeasured) {
+  Cache cache({.budget_bytes = 10});
+  for (const int64_t measured : {6, 11, 2}) {
+    {
+      const auto pinned = cache.Acquire("a", 1, Loads("a", measured), CancelToken());
+      ASSERT_TRUE(pinned.ok()) << pinned.status();
+      EXPECT_FALSE(pinned->hit);
+      EXPECT_EQ(cache.used_bytes(), 6);
+    }
+    cache.EvictIdle();
+  }
+}
+
 TEST(PinnedLruCacheTest, WhatFitsWaitsForTheValuesInUse) {
   Cache cache({.budget_bytes = 10, .max_wait = std::chrono::minutes(10)});
   auto held = *cache.Acquire("held", 6, Loads("held", 6), CancelToken());

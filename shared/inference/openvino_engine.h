@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The CPU engine: OpenVINO. Reads ONNX, TFLite, TensorFlow frozen graphs and OpenVINO IR as they are.
+// A run blocks its caller while OpenVINO computes on threads of its own, which each loaded model has: no more of them
+// are at work than callers run.
 #pragma once
 
 #include <memory>
