@@ -21,8 +21,14 @@ class Machine:
         (self.root / ".deps").mkdir(parents=True)
         self.tools.mkdir()
         shutil.copytree(ROOT / "scripts", self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-        data = (ROOT / "scripts/requirements/data.txt").read_bytes()
-        (self.root / ".deps/data.stamp").write_text(hashlib.sha256(data).hexdigest() + "  -\n")
+        (self.root / ".deps/convert").mkdir()
+        for stamp, wheels in (
+            ("data.stamp", "data"),
+            ("openvino.stamp", "openvino"),
+            ("convert/wheels.stamp", "convert"),
+        ):
+            content = (ROOT / f"scripts/requirements/{wheels}.txt").read_bytes()
+            (self.root / ".deps" / stamp).write_text(hashlib.sha256(content).hexdigest() + "  -\n")
         for tool in ("bash", "env", "dirname", "grep", "cat", "sha256sum"):
             (self.tools / tool).symlink_to(shutil.which(tool))
         self.tool("apt-get", f'echo "apt-get $*" >>{self.log}')
