@@ -22,8 +22,9 @@ import numpy as np
 
 import photographs
 
-# Least mean OKS.
+# Least mean OKS as it is, and with refine_joints.
 MIN_MEAN = 0.86
+MIN_MEAN_REFINED = 0.91
 # What none of the marked people may fall below.
 MIN_OKS = 0.7
 
@@ -132,7 +133,7 @@ def read(name: str) -> np.ndarray:
     return picture
 
 
-def analyze(picture: np.ndarray, program: pathlib.Path) -> list[tuple[float, np.ndarray, np.ndarray]]:
+def analyze(picture: np.ndarray, program: pathlib.Path, refine: bool) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """Score, box and joints (x, y, score) of each person, in pixels."""
     height, width = picture.shape[:2]
     with tempfile.TemporaryDirectory() as folder:
@@ -141,6 +142,7 @@ def analyze(picture: np.ndarray, program: pathlib.Path) -> list[tuple[float, np.
         encode += ["-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", clip]
         subprocess.run(encode, input=picture.tobytes(), check=True)
         command = [program, "analyze", clip, "--analyzers", "body_pose", "--format", "json", "--quiet"]
+        command += ["--option", f"body_pose.refine_joints={str(refine).lower()}"]
         document = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=600).stdout)
     size = np.array([width, height])
     people = []
@@ -215,10 +217,13 @@ def main() -> int:
     parser.add_argument("--mediapipe", action="store_true", help="MediaPipe beside it (needs mediapipe==0.10.21)")
     arguments = parser.parse_args()
     pictures = {name: read(name) for name in PEOPLE}
-    print("body_pose")
-    rates, failures = rate(pictures, lambda picture: analyze(picture, arguments.program))
-    if np.mean(rates) < MIN_MEAN:
-        failures.append(f"mean OKS {np.mean(rates):.3f} is below {MIN_MEAN}")
+    failures = []
+    for refine, least in ((False, MIN_MEAN), (True, MIN_MEAN_REFINED)):
+        print(f"body_pose, refine_joints={str(refine).lower()}")
+        rates, wrong = rate(pictures, lambda picture, refine=refine: analyze(picture, arguments.program, refine))
+        failures += wrong
+        if np.mean(rates) < least:
+            failures.append(f"mean OKS {np.mean(rates):.3f} is below {least}")
     if arguments.mediapipe:
         print("MediaPipe pose")
         rate(pictures, mediapipe_pose)

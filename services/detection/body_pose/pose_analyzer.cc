@@ -14,6 +14,7 @@
 #include "absl/strings/str_replace.h"
 #include "reelsight/v1/body_pose.pb.h"
 #include "reelsight/v1/cut_analysis.pb.h"
+#include "services/detection/body_pose/closer_look.h"
 #include "services/detection/body_pose/pose.h"
 #include "services/detection/body_pose/pose_head.h"
 #include "services/detection/tracking/byte_tracker.h"
@@ -132,12 +133,15 @@ class PoseAnalyzer final : public analysis::Analyzer {
     }
     ASSIGN_OR_RETURN(const std::vector<inference::Sample> outputs,
                      model->Run(view.request_id, std::move(samples), cancel));
-    std::vector<std::string> payloads;
+    std::vector<std::vector<Pose>> poses;
     for (size_t i = 0; i < outputs.size(); ++i) {
-      const absl::StatusOr<std::vector<Pose>> poses = head->Decode(outputs[i], places[i]);
-      if (!poses.ok()) return Annotate(poses.status(), absl::StrCat("model ", entry->name()));
-      payloads.push_back(EncodePoses(*poses));
+      ASSIGN_OR_RETURN(poses.emplace_back(), Decode(*head, *entry, outputs[i], places[i]));
     }
+    if (options.refine_joints()) {
+      RETURN_IF_ERROR(LookCloser(view, *model, *head, input, MinScore(*entry, options), cancel, &poses));
+    }
+    std::vector<std::string> payloads;
+    for (const std::vector<Pose>& found : poses) payloads.push_back(EncodePoses(found));
     return payloads;
   }
 
@@ -155,8 +159,7 @@ class PoseAnalyzer final : public analysis::Analyzer {
       for (const Pose& pose : found) frame.detections.push_back({.box = pose.box, .score = pose.score});
       poses.push_back(std::move(found));
     }
-    const float model_score = entry->has_min_score() ? entry->min_score() : kDefaultMinScore;
-    const float min_score = options.has_min_score() ? options.min_score() : model_score;
+    const float min_score = MinScore(*entry, options);
     const double fps = request.sample_fps() > 0 ? request.sample_fps() : request.video().frame_rate();
     tracking::TrackerOptions tracker;
     tracker.high_score = std::max(min_score, kLowScore);
@@ -183,6 +186,44 @@ class PoseAnalyzer final : public analysis::Analyzer {
   }
 
  private:
+  static float MinScore(const ModelEntry& entry, const BodyPoseOptions& options) {
+    if (options.has_min_score()) return options.min_score();
+    return entry.has_min_score() ? entry.min_score() : kDefaultMinScore;
+  }
+
+  static absl::StatusOr<std::vector<Pose>> Decode(const PoseHead& head, const ModelEntry& entry,
+                                                  const inference::Sample& outputs, const inference::Affine& place) {
+    absl::StatusOr<std::vector<Pose>> poses = head.Decode(outputs, place);
+    if (!poses.ok()) return Annotate(poses.status(), absl::StrCat("model ", entry.name()));
+    return poses;
+  }
+
+  // `poses` of each target of `view`, sharpened. All looks of the batch go through the network together.
+  static absl::Status LookCloser(const analysis::BatchView& view, const inference::Model& model, const PoseHead& head,
+                                 const inference::ImageTensorOptions& input, float min_score, const CancelToken& cancel,
+                                 std::vector<std::vector<Pose>>* poses) {
+    std::vector<std::vector<CloserLook>> looks;
+    std::vector<inference::Sample> samples;
+    for (const analysis::BatchView::Item& item : view.items) {
+      if (!item.target) continue;
+      RETURN_IF_ERROR(cancel.status());
+      ASSIGN_OR_RETURN(looks.emplace_back(), CloserLooks(*item.frame->image, (*poses)[looks.size()], min_score, input));
+      for (const CloserLook& look : looks.back()) samples.push_back({look.input.tensor});
+    }
+    if (samples.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::vector<inference::Sample> outputs,
+                     model.Run(view.request_id, std::move(samples), cancel));
+    size_t next = 0;
+    for (size_t i = 0; i < looks.size(); ++i) {
+      std::vector<std::vector<Pose>> seen;
+      for (const CloserLook& look : looks[i]) {
+        ASSIGN_OR_RETURN(seen.emplace_back(), Decode(head, model.entry(), outputs[next++], look.input.to_picture));
+      }
+      TakeCloserLooks(looks[i], seen, &(*poses)[i]);
+    }
+    return absl::OkStatus();
+  }
+
   static analyzer::v1::SummarizeResponse Respond(const ModelEntry& entry, const BodyPoseResult& result,
                                                  absl::Duration interval,
                                                  const analyzer::v1::SummarizeRequest& request) {
