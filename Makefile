@@ -28,8 +28,9 @@ build: ## Release build of everything
 sanitize: ## All tests under asan + ubsan, the threaded ones under tsan, fuzz targets for 60 s each
 	scripts/sanitize
 
-soak: build ## 300 different clips through one process; memory must stay flat
+soak: build ## 300 different clips through one process, 200 through the set with models; memory must stay flat
 	.venv/bin/python tests/soak/soak.py --clips 300
+	.venv/bin/python tests/soak/soak.py --models --clips 200
 
 parity: ## Results against published implementations and labelled sets
 	scripts/parity

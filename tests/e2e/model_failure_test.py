@@ -89,6 +89,7 @@ def test_a_service_killed_and_started_again_costs_no_result(folder, store, light
             assert getattr(results[name], name) == getattr(again[name], name)
     finally:
         process.stop()
+        first.kill()
         if second is not None:
             second.stop()
 

@@ -4,9 +4,13 @@
 Clips differ in codec, size, length, frame rate and content, come as file, content and upload, and one in ten is broken.
 Before the count begins, each codec is met at the largest size and by each kind of source, so that buffers have reached
 their final size. Two requests run at a time; memory is read when both are done. The same seed gives the same clips.
+
+With --models it is the set of the orchestrator and the services for light analyzers, detection and segmentation, each a
+process, with all analyzers whose models are installed. Then no sound clip may lack a result, and no process may grow.
 """
 
 import argparse
+import contextlib
 import random
 import sys
 import tempfile
@@ -33,8 +37,12 @@ CODECS = {
 LONG_BOUND, SHORT_BOUND = 0.02, 0.05
 SHORT_CLIPS = 100
 CHUNK_BYTES = 1 << 20
+# With models, on a machine that has other things to do.
+TIMEOUT_SECONDS = 600
 SOURCES = ["uri", "content", "upload"]
 BROKEN_EVERY = 10
+SERVICES = ["lightweight", "detection", "segmentation"]
+MODEL_ANALYZERS = {"background_segmentation", "body_pose", "eye_tracking", "object_detection", "text_overlay"}
 
 
 def make_clip(folder, number, dice, largest_of=None):
@@ -88,17 +96,21 @@ def start_request(stub, path, source):
     elif source == "content":
         request.content = path.read_bytes()
     else:
-        request.upload_id = stub.UploadVideo(upload_messages(path.read_bytes()), timeout=60).upload_id
-    return stub.Analyze.future(request, timeout=120)
+        request.upload_id = stub.UploadVideo(upload_messages(path.read_bytes()), timeout=TIMEOUT_SECONDS).upload_id
+    return stub.Analyze.future(request, timeout=TIMEOUT_SECONDS)
 
 
-def run_pair(stub, clips_of_pair):
-    """Analyses clips at the same time and deletes them; returns how many broken ones were refused."""
+def run_pair(stub, clips_of_pair, analyzers):
+    """Analyses clips at the same time and deletes them; returns how many broken ones were refused.
+
+    Raises if the answer for a sound one lacks one of `analyzers`, or has a failure.
+    """
     calls = [start_request(stub, path, source) for path, _, source, _ in clips_of_pair]
     refused = 0
     for call, (path, text, source, broken) in zip(calls, clips_of_pair, strict=True):
         try:
-            failed = [result.analyzer for result in call.result().results if result.status.code != 0]
+            good = {result.analyzer for result in call.result().results if result.status.code == 0}
+            failed = sorted(analyzers - good)
             if failed and not broken:
                 raise RuntimeError(f"clip {path.name} ({text}, {source}): {failed} failed: {call.result().results}")
         except grpc.RpcError as error:
@@ -109,19 +121,19 @@ def run_pair(stub, clips_of_pair):
     return refused
 
 
-def warm_up(stub, folder, dice):
+def warm_up(stub, folder, dice, analyzers):
     """The largest clip of each codec, each as two kinds of source at once."""
     for i, codec in enumerate(CODECS):
         pair = [
             (*make_clip(folder, f"warm_up_{i}_{j}", dice, largest_of=codec), SOURCES[(i + j) % len(SOURCES)], False)
             for j in range(2)
         ]
-        run_pair(stub, pair)
+        run_pair(stub, pair, analyzers)
 
 
-def soak(stub, pid, folder, clip_count, dice):
-    """Returns the memory after each pair of clips. Raises if a sound clip fails."""
-    samples = []
+def soak(stub, pids, folder, clip_count, dice, analyzers):
+    """Returns the memory of each process after each pair of clips. Raises if a sound clip fails."""
+    samples = {name: [] for name in pids}
     refused = 0
     for number in range(0, clip_count, 2):
         pair = []
@@ -131,38 +143,67 @@ def soak(stub, pid, folder, clip_count, dice):
             if broken:
                 damage(path, dice)
             pair.append((path, text, dice.choice(SOURCES), broken))
-        refused += run_pair(stub, pair)
-        samples.append(memory.resident_bytes(pid))
+        refused += run_pair(stub, pair, analyzers)
+        for name, pid in pids.items():
+            samples[name].append(memory.resident_bytes(pid))
         if number % 20 == 18:
-            print(f"  {number + 2} clips: {samples[-1] / 1e6:.1f} MB", flush=True)
+            sizes = ", ".join(f"{name} {values[-1] / 1e6:.1f} MB" for name, values in samples.items())
+            print(f"  {number + 2} clips: {sizes}", flush=True)
     print(f"  {clip_count // BROKEN_EVERY} clips were broken; {refused} of them were refused")
     return samples
+
+
+def start_set(folder, stack):
+    """The orchestrator and its services, each a process, the orchestrator first; `stack` stops them."""
+    # Answers are not kept, so that what stays in memory is what should not.
+    patience = f"batch_timeout_seconds: {TIMEOUT_SECONDS}"
+    services = {}
+    for name in SERVICES:
+        services[name] = servers.start_service(f"reelsight-{name}", servers.server_text(), folder, name)
+        stack.callback(services[name].stop)
+    endpoints = "".join(servers.endpoint(name, process.address, extra=patience) for name, process in services.items())
+    orchestrator = servers.start_orchestrator(folder, endpoints, extra="retention_seconds: 1\n")
+    stack.callback(orchestrator.stop)
+    return {"orchestrator": orchestrator, **services}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--models", action="store_true", help="the set of services, with all analyzers")
     arguments = parser.parse_args()
     bound = SHORT_BOUND if arguments.clips < SHORT_CLIPS else LONG_BOUND
     print(f"soak: {arguments.clips} clips, seed {arguments.seed}", flush=True)
     begin = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="reelsight-soak-") as name:
-        folder = Path(name)
-        # Answers are not kept, so that what stays in memory is what should not.
-        process = servers.start_embedded(folder)
-        try:
-            stub, dice = servers.connect(process.address), random.Random(arguments.seed)
-            warm_up(stub, folder, dice)
-            samples = soak(stub, process.pid, folder, arguments.clips, dice)
-        finally:
-            process.stop()
-    growth = memory.growth(samples)
-    print(
-        f"soak: memory from {samples[0] / 1e6:.1f} to {samples[-1] / 1e6:.1f} MB; "
-        f"second half grew {100 * growth:+.2f}%, bound {100 * bound:.0f}%; {time.monotonic() - begin:.0f} s"
-    )
-    return 0 if growth < bound else 1
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reelsight-soak-")))
+        if arguments.models:
+            processes = start_set(folder, stack)
+        else:
+            processes = {"serve": servers.start_embedded(folder)}
+            stack.callback(processes["serve"].stop)
+        stub, dice = servers.connect(next(iter(processes.values())).address), random.Random(arguments.seed)
+        offered = stub.ListAnalyzers(pb.ListAnalyzersRequest(), timeout=30).analyzers
+        analyzers = {analyzer.name for analyzer in offered if analyzer.available}
+        print(f"soak: {', '.join(sorted(analyzers))}", flush=True)
+        for analyzer in offered:
+            if not analyzer.available:
+                print(f"soak: left out: {analyzer.name}: {analyzer.unavailable_reason}", flush=True)
+        if arguments.models and not analyzers & MODEL_ANALYZERS:
+            print("soak: no models are installed; get them by: reelsight models pull --defaults")
+            return 1
+        warm_up(stub, folder, dice, analyzers)
+        pids = {name: process.pid for name, process in processes.items()}
+        samples = soak(stub, pids, folder, arguments.clips, dice, analyzers)
+    growths = {name: memory.growth(values) for name, values in samples.items()}
+    for name, values in samples.items():
+        print(
+            f"soak: memory of {name} from {values[0] / 1e6:.1f} to {values[-1] / 1e6:.1f} MB; "
+            f"second half grew {100 * growths[name]:+.2f}%, bound {100 * bound:.0f}%"
+        )
+    print(f"soak: {time.monotonic() - begin:.0f} s")
+    return 0 if max(growths.values()) < bound else 1
 
 
 if __name__ == "__main__":
