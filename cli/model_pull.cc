@@ -136,8 +136,9 @@ std::vector<std::string> MissingOfOptions(const model_store::ModelStore& store,
   std::vector<std::string> missing;
   for (const std::string& option : options) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(option, absl::MaxSplits('=', 1));
-    const ModelEntry* const entry =
-        absl::EndsWith(parts.first, ".model") ? store.catalog().Find(parts.second) : nullptr;
+    const ModelEntry* const entry = absl::EndsWith(parts.first, ".model") || absl::EndsWith(parts.first, "_model")
+                                        ? store.catalog().Find(parts.second)
+                                        : nullptr;
     if (entry != nullptr && !store.Installed(entry->name()).ok()) missing.push_back(entry->name());
   }
   return missing;

@@ -33,7 +33,8 @@ absl::Status PullModels(const model_store::ModelStore& store, const std::vector<
 std::vector<std::string> MissingDefaults(const model_store::ModelStore& store,
                                          const std::vector<std::string>& analyzers);
 
-// Models that `options` (`analyzer.model=NAME`) name, that the catalogue has, and that are not installed.
+// Models that `options` (`analyzer.model=NAME`, `analyzer.detector_model=NAME`) name, that the catalogue has, and that
+// are not installed.
 std::vector<std::string> MissingOfOptions(const model_store::ModelStore& store,
                                           const std::vector<std::string>& options);
 
