@@ -140,6 +140,66 @@ void BuildQuantization(Random& random, TestGraph& graph) {
   graph.Output(graph.Add("DequantizeLinear", {graph.Add("QuantizeLinear", {x, scale, zero}), scale, zero}));
 }
 
+// int8 has no type of ours: it is only inside of models.
+std::string Int8Constant(Random& random, TestGraph& graph, const Shape& shape, bool zeros) {
+  Tensor bytes(DType::kUint8, shape);
+  for (uint8_t& value : bytes.mutable_values<uint8_t>()) {
+    value = zeros ? 0 : static_cast<uint8_t>(Pick(random, -127, 127));
+  }
+  std::string name = graph.Constant(bytes);
+  onnx::GraphProto& proto = *graph.proto().mutable_graph();
+  proto.mutable_initializer(proto.initializer_size() - 1)->set_data_type(onnx::TensorProto::INT8);
+  return name;
+}
+
+// Weights with a scale for each channel of `axis`, as quantisers write them.
+std::string Int8Weights(Random& random, TestGraph& graph, const Shape& shape, int64_t axis) {
+  const Shape channels = {shape[static_cast<size_t>(axis)]};
+  const std::string weights = Int8Constant(random, graph, shape, false);
+  const std::string scale = graph.Constant(RandomFloats(random, channels, 0.001F, 0.01F));
+  return graph.Add("DequantizeLinear", {weights, scale, Int8Constant(random, graph, channels, true)}, {{"axis", axis}});
+}
+
+// Values between `low` and `high` steps of the channel's scale, none near half a step: there one engine may round up
+// and the other down.
+Tensor AwayFromHalfSteps(Random& random, const Shape& shape, const Tensor& scales, int64_t low, int64_t high) {
+  Tensor steps = RandomFloats(random, shape, -0.4F, 0.4F);
+  const auto values = steps.mutable_values<float>();
+  const int64_t plane = shape[2] * shape[3];
+  for (int64_t i = 0; i < steps.count(); ++i) {
+    const int64_t channel = scales.count() == 1 ? 0 : i / plane % shape[1];
+    float& value = values[static_cast<size_t>(i)];
+    value =
+        (value + static_cast<float>(Pick(random, low, high))) * scales.values<float>()[static_cast<size_t>(channel)];
+  }
+  return steps;
+}
+
+// A convolution, one for each channel and a product, in int8 as the script of models/quantize leaves them: activations
+// with one scale or one for each channel, signed or not. OpenVINO runs them in int8.
+void BuildInt8Layers(Random& random, TestGraph& graph) {
+  const auto quantized = [&](const std::string& value, const std::string& scale, const std::string& zero) {
+    const std::string bytes = graph.Add("QuantizeLinear", {value, scale, zero}, {{"axis", 1}});
+    return graph.Add("DequantizeLinear", {bytes, scale, zero}, {{"axis", 1}});
+  };
+  const Shape shape = {2, 6, 9, 9};
+  const Tensor scale = Floats({0.025F}).Reshaped({});
+  const std::string x = quantized(graph.Input(AwayFromHalfSteps(random, shape, scale, -140, 140)),
+                                  graph.Constant(scale), Int8Constant(random, graph, {}, true));
+  graph.Output(
+      graph.Add("Conv", {x, Int8Weights(random, graph, {5, 6, 3, 3}, 0), graph.Constant(RandomFloats(random, {5}))}));
+
+  const Tensor scales = RandomFloats(random, {6}, 0.005F, 0.0125F);
+  Tensor zeros(DType::kUint8, {6});
+  for (uint8_t& zero : zeros.mutable_values<uint8_t>()) zero = 0;
+  const std::string positive = quantized(graph.Input(AwayFromHalfSteps(random, shape, scales, -50, 280)),
+                                         graph.Constant(scales), graph.Constant(zeros));
+  graph.Output(graph.Add("Conv", {positive, Int8Weights(random, graph, {6, 1, 3, 3}, 0)}, {{"group", 6}}));
+
+  const std::string rows = graph.Add("Reshape", {x, graph.Constant(Ints({2, -1}))});
+  graph.Output(graph.Add("MatMul", {rows, Int8Weights(random, graph, {486, 7}, 1)}));
+}
+
 Case Simple(std::string name, const char* op, Shape shape, std::vector<TestAttribute> attributes, int64_t opset = 17) {
   return {std::move(name),
           [=](Random& random, TestGraph& graph) {
@@ -159,6 +219,7 @@ std::vector<Case> Movers() {
       {"NonMaxSuppression", BuildNonMaxSuppression},
       {"NonZero", BuildNonZero},
       {"QuantizeDequantize", BuildQuantization},
+      {"Int8Layers", BuildInt8Layers},
       Simple("Transpose", "Transpose", {2, 3, 4, 5}, {{"perm", Axes{0, 2, 3, 1}}}),
       Simple("TransposeReverse", "Transpose", {2, 3, 4}, {}),
       Simple("Flatten", "Flatten", {2, 3, 4, 5}, {{"axis", 2}}),
