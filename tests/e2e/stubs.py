@@ -29,7 +29,8 @@ sys.path.insert(0, FOLDER)
 
 from reelsight.analyzer.v1 import analyzer_service_pb2 as analyzer_pb  # noqa: E402
 from reelsight.analyzer.v1 import analyzer_service_pb2_grpc as analyzer_rpc  # noqa: E402
+from reelsight.config.v1 import model_catalog_pb2 as catalog_pb  # noqa: E402
 from reelsight.v1 import video_analysis_service_pb2 as pb  # noqa: E402
 from reelsight.v1 import video_analysis_service_pb2_grpc as rpc  # noqa: E402
 
-__all__ = ["FOLDER", "ROOT", "analyzer_pb", "analyzer_rpc", "pb", "rpc"]
+__all__ = ["FOLDER", "ROOT", "analyzer_pb", "analyzer_rpc", "catalog_pb", "pb", "rpc"]
