@@ -7,7 +7,7 @@
 namespace reelsight::inference {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(EngineFactoryTest, KindsHaveNames) {
   for (const EngineKind kind : {EngineKind::kOpenVino, EngineKind::kLibTorch}) {

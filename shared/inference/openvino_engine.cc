@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/inference/onnx_metadata.h"
 
 namespace reelsight::inference {
 namespace {
@@ -194,6 +195,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOpenVinoEngine(const std::string& mo
   if (std::error_code error; !std::filesystem::is_regular_file(model_path, error)) {
     return absl::NotFoundError(absl::StrCat("no model file ", model_path));
   }
+  // What is no ONNX file would be offered to all other readers that OpenVINO has, and each prints errors of its own.
+  RETURN_IF_ERROR(ReadOnnxMetadata(model_path).status());
   try {
     return Load(model_path, options);
   } catch (const std::bad_alloc&) {

@@ -10,6 +10,7 @@
 
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
+#include "shared/testing/scratch_folder.h"
 
 namespace reelsight::inference {
 namespace {
@@ -17,14 +18,14 @@ namespace {
 namespace ops = ov::opset13;
 
 // y = x * 2 + 1, open batch, of three values.
-std::string SavedModel() {
+std::string SavedModel(const testing::ScratchFolder& folder) {
   const auto x = std::make_shared<ops::Parameter>(ov::element::f32, ov::PartialShape{-1, 3});
   x->output(0).set_names({"x"});
   const auto two = ops::Constant::create(ov::element::f32, {1}, {2});
   const auto one = ops::Constant::create(ov::element::f32, {1}, {1});
   const auto y = std::make_shared<ops::Add>(std::make_shared<ops::Multiply>(x, two), one);
   y->output(0).set_names({"y"});
-  const std::string path = ::testing::TempDir() + "/double_plus_one.xml";
+  const std::string path = folder / "double_plus_one.xml";
   ov::save_model(std::make_shared<ov::Model>(ov::OutputVector{y}, ov::ParameterVector{x}), path, false);
   return path;
 }
@@ -36,7 +37,8 @@ Tensor Filled(Shape shape, float value) {
 }
 
 TEST(OpenVinoEngineTest, RunsAnyBatch) {
-  const auto engine = LoadOpenVinoEngine(SavedModel(), {});
+  const testing::ScratchFolder folder;
+  const auto engine = LoadOpenVinoEngine(SavedModel(folder), {});
   ASSERT_TRUE(engine.ok()) << engine.status();
   EXPECT_EQ((*engine)->inputs()[0].name, "x");
   EXPECT_EQ((*engine)->inputs()[0].shape, (Shape{-1, 3}));
@@ -49,7 +51,8 @@ TEST(OpenVinoEngineTest, RunsAnyBatch) {
 }
 
 TEST(OpenVinoEngineTest, WrongInputIsNamedAndLeavesItUsable) {
-  const auto engine = LoadOpenVinoEngine(SavedModel(), {});
+  const testing::ScratchFolder folder;
+  const auto engine = LoadOpenVinoEngine(SavedModel(folder), {});
   ASSERT_TRUE(engine.ok());
   const auto outputs = (*engine)->Run(std::vector<Tensor>{Filled({1, 4}, 5)});
   EXPECT_EQ(outputs.status().code(), absl::StatusCode::kInvalidArgument);
@@ -59,7 +62,8 @@ TEST(OpenVinoEngineTest, WrongInputIsNamedAndLeavesItUsable) {
 }
 
 TEST(OpenVinoEngineTest, ManyThreadsShareAFewRequests) {
-  const auto engine = LoadOpenVinoEngine(SavedModel(), {.max_concurrent_runs = 2});
+  const testing::ScratchFolder folder;
+  const auto engine = LoadOpenVinoEngine(SavedModel(folder), {.max_concurrent_runs = 2});
   ASSERT_TRUE(engine.ok());
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
@@ -76,10 +80,11 @@ TEST(OpenVinoEngineTest, ManyThreadsShareAFewRequests) {
 }
 
 TEST(OpenVinoEngineTest, MissingAndCorruptFilesAreNamed) {
+  const testing::ScratchFolder folder;
   const auto missing = LoadOpenVinoEngine("/nowhere/model.onnx", {});
   EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
   EXPECT_NE(missing.status().message().find("/nowhere/model.onnx"), std::string::npos);
-  const std::string path = ::testing::TempDir() + "/corrupt.onnx";
+  const std::string path = folder / "corrupt.onnx";
   std::ofstream(path) << "this is no model";
   const auto corrupt = LoadOpenVinoEngine(path, {});
   EXPECT_EQ(corrupt.status().code(), absl::StatusCode::kDataLoss);

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
+#include "shared/testing/scratch_folder.h"
 
 namespace reelsight::model_store {
 namespace {
@@ -46,21 +47,22 @@ TEST(ModelCatalogTest, TheBuiltInOneIsValid) {
 }
 
 TEST(ModelCatalogTest, OwnEntriesOverrideAndErrorsHaveAPlace) {
-  const std::string folder = absl::StrCat(::testing::TempDir(), "/own_catalog");
-  const std::string file = absl::StrCat(folder, "/mine.textproto");
+  const testing::ScratchFolder folder;
+  const std::string file = folder / "mine.textproto";
   // Neither the order of names nor the family decides which one is the default.
   Write(file, absl::StrCat(Entry("zebra_yolo", "family: 'yolov8_detect' default_for_task: true")));
   const auto catalog = ModelCatalog::Load({file});
   ASSERT_TRUE(catalog.ok()) << catalog.status();
   EXPECT_EQ(catalog->DefaultFor("object_detection")->name(), "zebra_yolo");
-  EXPECT_EQ(catalog->Find("zebra_yolo")->files(0).path(), absl::StrCat(folder, "/hello.onnx"));
+  EXPECT_EQ(catalog->Find("zebra_yolo")->files(0).path(), folder / "hello.onnx");
   EXPECT_TRUE(catalog->Find("movenet_multipose")->default_for_task());
   Write(file, "models {\n  nmae: 'x'\n}\n");
   EXPECT_THAT(std::string(ModelCatalog::Load({file}).status().message()), HasSubstr(absl::StrCat(file, ":2:")));
 }
 
 TEST(ModelCatalogTest, ADefaultReplacesItsOwnRoleOnly) {
-  const std::string file = absl::StrCat(::testing::TempDir(), "/roles/mine.textproto");
+  const testing::ScratchFolder folder;
+  const std::string file = folder / "mine.textproto";
   Write(file, absl::StrCat(Entry("a", "default_for_task: true role: 'finder'"), Entry("b", "default_for_task: true"),
                            Entry("c", "default_for_task: true role: 'finder'")));
   const auto catalog = ModelCatalog::Load({file});
@@ -83,8 +85,8 @@ TEST(ModelCatalogTest, BadEntriesAreRefused) {
 }
 
 TEST(ModelStoreTest, MissingModelsSayTheCommand) {
-  const std::string directory = absl::StrCat(::testing::TempDir(), "/missing_models");
-  std::filesystem::remove_all(directory);
+  const testing::ScratchFolder folder;
+  const std::string& directory = folder.path();
   const ModelStore store = StoreIn(directory, Entry("x"));
   const absl::Status missing = store.Installed("x").status();
   EXPECT_EQ(missing.code(), absl::StatusCode::kFailedPrecondition);
@@ -99,7 +101,8 @@ TEST(ModelStoreTest, MissingModelsSayTheCommand) {
 }
 
 TEST(ModelStoreTest, VerifyFindsAChangedFile) {
-  const std::string directory = absl::StrCat(::testing::TempDir(), "/verified_models");
+  const testing::ScratchFolder folder;
+  const std::string& directory = folder.path();
   const ModelStore store = StoreIn(directory, Entry("x"));
   Write(directory + "/x/1/hello.onnx", "hello");
   EXPECT_TRUE(store.Verify("x").ok()) << store.Verify("x");
@@ -109,8 +112,8 @@ TEST(ModelStoreTest, VerifyFindsAChangedFile) {
 }
 
 TEST(ModelStoreTest, AConvertedModelIsThereOnceItsHashIs) {
-  const std::string directory = absl::StrCat(::testing::TempDir(), "/converted_models");
-  std::filesystem::remove_all(directory);
+  const testing::ScratchFolder folder;
+  const std::string& directory = folder.path();
   const ModelStore store = StoreIn(directory, Entry("x", "converter { kind: 'tfjs' output: 'x.onnx' }"));
   Write(directory + "/x/1/x.onnx", "hello");
   EXPECT_FALSE(store.Installed("x").ok());

@@ -13,6 +13,7 @@
 #include "reelsight/config/v1/config.pb.h"
 #include "shared/process/signals.h"
 #include "shared/process/version.h"
+#include "shared/testing/scratch_folder.h"
 
 namespace reelsight::process {
 namespace {
@@ -45,14 +46,15 @@ Read ReadWith(std::vector<const char*> arguments, std::map<std::string, std::str
   return read;
 }
 
-std::string WriteConfig(const std::string& text) {
-  const std::string path = ::testing::TempDir() + "/program_test.textproto";
+std::string WriteConfig(const testing::ScratchFolder& folder, const std::string& text) {
+  std::string path = folder / "config.textproto";
   std::ofstream(path) << text;
   return path;
 }
 
 TEST(ProgramTest, FlagBeatsEnvironmentBeatsFile) {
-  const std::string file = WriteConfig("threads: 1 server { drain_seconds: 1 log { level: \"warn\" } }");
+  const testing::ScratchFolder folder;
+  const std::string file = WriteConfig(folder, "threads: 1 server { drain_seconds: 1 log { level: \"warn\" } }");
   const Read read =
       ReadWith({"--config", file.c_str(), "--threads", "3"},
                {{"REELSIGHT_THREADS", "2"}, {"REELSIGHT_DRAIN_SECONDS", "2.5"}, {"REELSIGHT_LOG_FORMAT", "json"}});
@@ -64,7 +66,8 @@ TEST(ProgramTest, FlagBeatsEnvironmentBeatsFile) {
 }
 
 TEST(ProgramTest, ListReplacesTheFilesAndFileComesFromTheEnvironmentToo) {
-  const std::string file = WriteConfig("analyzers: \"a\" analyzers: \"b\"");
+  const testing::ScratchFolder folder;
+  const std::string file = WriteConfig(folder, "analyzers: \"a\" analyzers: \"b\"");
   const Read read = ReadWith({"--analyzers=c,d"}, {{"REELSIGHT_CONFIG", file}});
   ASSERT_TRUE(read.line.ok()) << read.line.status();
   EXPECT_THAT(read.config.analyzers(), ::testing::ElementsAre("c", "d"));

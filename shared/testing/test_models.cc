@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/testing/test_models.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <openvino/openvino.hpp>
@@ -73,19 +71,7 @@ absl::StatusOr<std::unique_ptr<TestModels>> OpenInstalledModels(const std::vecto
   return std::make_unique<TestModels>(std::move(store), std::move(options));
 }
 
-MadeModels::MadeModels() {
-  const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
-  directory_ =
-      absl::StrCat(::testing::TempDir(), "/made_models_", test.test_suite_name(), "_", test.name(), "_", getpid());
-  std::filesystem::remove_all(directory_);
-}
-
-MadeModels::~MadeModels() {
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
-}
-
-std::string MadeModels::FolderOf(const std::string& name) const { return absl::StrCat(directory_, "/", name, "/1"); }
+std::string MadeModels::FolderOf(const std::string& name) const { return folder_ / absl::StrCat(name, "/1"); }
 
 void MadeModels::AddEntry(const std::string& name, const std::string& file, const std::string& more) {
   absl::StrAppend(&catalog_, "models { name: '", name, "' version: '1' license: 'MIT' files { name: '", file,
@@ -114,7 +100,7 @@ std::string MadeModels::AddFile(const std::string& name, const std::string& file
 std::unique_ptr<TestModels> MadeModels::Open(ModelRuntime::Options options) const {
   auto catalog = model_store::ModelCatalog::Parse(catalog_, "test");
   EXPECT_TRUE(catalog.ok()) << catalog.status();
-  return std::make_unique<TestModels>(model_store::ModelStore(*std::move(catalog), directory_), std::move(options));
+  return std::make_unique<TestModels>(model_store::ModelStore(*std::move(catalog), folder_.path()), std::move(options));
 }
 
 }  // namespace reelsight::testing

@@ -13,6 +13,7 @@
 #include "shared/inference/model_runtime.h"
 #include "shared/model_store/model_store.h"
 #include "shared/telemetry/metrics.h"
+#include "shared/testing/scratch_folder.h"
 
 namespace reelsight::testing {
 
@@ -61,10 +62,6 @@ struct MadeModel {
 // Models in a folder of the test's own, under ::testing::TempDir(), which goes with this.
 class MadeModels {
  public:
-  MadeModels();
-  ~MadeModels();
-  MadeModels(const MadeModels&) = delete;
-  MadeModels& operator=(const MadeModels&) = delete;
   void Add(const MadeModel& model);
   // A file that should be a model, named `file`. Returns its path.
   std::string AddFile(const std::string& name, const std::string& file, const std::string& bytes,
@@ -75,7 +72,7 @@ class MadeModels {
   std::string FolderOf(const std::string& name) const;
   void AddEntry(const std::string& name, const std::string& file, const std::string& more);
 
-  std::string directory_;
+  const ScratchFolder folder_;
   std::string catalog_;
 };
 

@@ -6,10 +6,16 @@ import pytest
 import clips
 import servers
 
-# Most tests are about everything but models, and run without: what needs them says so, by the fixture `models`.
 MODELS = os.environ.get("REELSIGHT_MODELS", "")
-os.environ["REELSIGHT_MODELS"] = "/nonexistent/reelsight-models"
-os.environ["REELSIGHT_OFFLINE"] = "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol():
+    """Most tests are about everything but models, and run without: what needs them takes the fixture `models`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REELSIGHT_MODELS", "/nonexistent/reelsight-models")
+        patch.setenv("REELSIGHT_OFFLINE", "1")
+        return (yield)
 
 
 @pytest.fixture(scope="session")

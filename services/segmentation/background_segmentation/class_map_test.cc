@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "services/segmentation/background_segmentation/segmenter.h"
 #include "shared/inference/model_runtime.h"
+#include "shared/testing/scratch_folder.h"
 
 namespace reelsight::background_segmentation {
 namespace {
@@ -110,9 +111,8 @@ TEST(SegmenterTest, SegFormerEqualsThePublishedImplementation) {
       "test");
   ASSERT_TRUE(catalog.ok()) << catalog.status();
   // A store of its own: the engine keeps compiled models beside what it loads.
-  const std::string directory = absl::StrCat(::testing::TempDir(), "/tiny_segformer_store");
-  std::filesystem::remove_all(directory);
-  std::filesystem::create_directories(directory);
+  const testing::ScratchFolder scratch;
+  const std::string& directory = scratch.path();
   std::filesystem::copy(absl::StrCat(folder, "/tiny_segformer"), absl::StrCat(directory, "/tiny_segformer"),
                         std::filesystem::copy_options::recursive);
   const model_store::ModelStore store(*catalog, directory);

@@ -154,8 +154,7 @@ void TestGraph::Output(const std::string& name, DType type, int rank) {
   for (int i = 0; i < rank; ++i) tensor.mutable_shape()->add_dim()->set_dim_param(absl::StrCat("out", names_++));
 }
 
-std::string TestGraph::Save(std::string_view name) const {
-  std::string path = absl::StrCat(::testing::TempDir(), "/", std::string(name), ".onnx");
+std::string TestGraph::Save(std::string path) const {
   std::ofstream(path, std::ios::binary) << model_.SerializeAsString();
   return path;
 }

@@ -51,8 +51,8 @@ class TestGraph {
   }
   void Output(const std::string& name, DType type = DType::kFloat32, int rank = -1);
 
-  // Writes the file into the test's temporary folder and gives its path.
-  std::string Save(std::string_view name) const;
+  // Writes the file and gives its path.
+  std::string Save(std::string path) const;
   const std::vector<Tensor>& inputs() const { return inputs_; }
   onnx::ModelProto& proto() { return model_; }
 

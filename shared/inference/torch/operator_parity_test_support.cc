@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "shared/inference/engine_factory.h"
+#include "shared/testing/scratch_folder.h"
 
 namespace reelsight::inference {
 namespace {
@@ -68,11 +69,12 @@ namespace {
 
 void RunCase(const Case& test_case, unsigned seed) {
   Random random(seed);
+  const testing::ScratchFolder folder;
   for (int round = 0; round < kRounds; ++round) {
     SCOPED_TRACE(absl::StrCat(test_case.name, " seed ", seed, " round ", round));
     TestGraph graph(test_case.opset);
     test_case.build(random, graph);
-    const std::string path = graph.Save(absl::StrCat(test_case.name, seed));
+    const std::string path = graph.Save(folder / "graph.onnx");
     const auto reference = LoadEngine(EngineKind::kOpenVino, path, {});
     ASSERT_TRUE(reference.ok()) << reference.status();
     const auto ours = LoadEngine(EngineKind::kLibTorch, path, {});
@@ -86,8 +88,7 @@ void RunCase(const Case& test_case, unsigned seed) {
       ASSERT_EQ(actual->size(), expected->size());
       for (size_t i = 0; i < actual->size(); ++i) ExpectClose((*actual)[i], (*expected)[i], kTolerance);
     }
-    std::remove(path.c_str());
-    if (testing::Test::HasFatalFailure()) return;
+    if (::testing::Test::HasFatalFailure()) return;
   }
 }
 

@@ -18,17 +18,18 @@
 #include "shared/inference/engine_factory.h"
 #include "shared/inference/torch/onnx_graph_test_support.h"
 #include "shared/inference/torch/operator_parity_test_support.h"
+#include "shared/testing/scratch_folder.h"
 
 namespace reelsight::inference {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& path, const EngineOptions& options = {}) {
   return LoadEngine(EngineKind::kLibTorch, path, options);
 }
 
-class TorchEngineTest : public testing::Test {
+class TorchEngineTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const absl::Status status = EngineAvailable(EngineKind::kLibTorch); !status.ok()) GTEST_SKIP() << status;
@@ -40,11 +41,12 @@ class TorchEngineTest : public testing::Test {
     TestGraph graph;
     const std::string x = graph.Input(Floats({0, 0, 0}).Reshaped({1, 3}), true);
     graph.Output(graph.Add("Add", {graph.Add("Mul", {x, graph.Constant(Floats({2}))}), graph.Constant(Floats({1}))}));
-    return graph.Save(absl::StrCat("line", seed_));
+    return graph.Save(folder_ / "line.onnx");
   }
 
   const unsigned seed_ = std::random_device()();
   Random random_{seed_};
+  const testing::ScratchFolder folder_;
 };
 
 TEST_F(TorchEngineTest, RunsAnyShapeAndLeavesInputsAlone) {
@@ -91,7 +93,7 @@ TEST_F(TorchEngineTest, ShapesThatDoNotFitTogetherNameTheNode) {
   const std::string a = graph.Input(RandomFloats(random_, {2, 3}), true);
   const std::string b = graph.Input(RandomFloats(random_, {3, 2}), true);
   graph.Output(graph.Add("MatMul", {a, b}));
-  const auto engine = Load(graph.Save(absl::StrCat("product", seed_)));
+  const auto engine = Load(graph.Save(folder_ / "product.onnx"));
   ASSERT_TRUE(engine.ok()) << engine.status();
   EXPECT_TRUE((*engine)->Run(graph.inputs()).ok());
   const auto wrong = (*engine)->Run(std::vector<Tensor>{RandomFloats(random_, {2, 3}), RandomFloats(random_, {4, 2})});
@@ -105,7 +107,7 @@ TEST_F(TorchEngineTest, UnknownOperatorsAreRefusedAtLoad) {
     TestGraph graph;
     const std::string x = graph.Input(RandomFloats(random_, {2, 3}));
     graph.Output(graph.Node("Frobnicate", {graph.Add("Relu", {x})}, {}, 1, domain)[0]);
-    const std::string path = graph.Save(absl::StrCat("unknown", seed_));
+    const std::string path = graph.Save(folder_ / "unknown.onnx");
     const auto engine = Load(path);
     EXPECT_EQ(engine.status().code(), absl::StatusCode::kUnimplemented);
     const std::string message(engine.status().message());
@@ -120,7 +122,7 @@ TEST_F(TorchEngineTest, UnsupportedAttributesAreRefusedAtLoad) {
   TestGraph graph;
   const std::string x = graph.Input(RandomFloats(random_, {1, 2, 4, 4}));
   graph.Output(graph.Add("Resize", {x, "", graph.Constant(Floats({1, 1, 2, 2}))}, {{"mode", "sharp"}}));
-  const auto engine = Load(graph.Save(absl::StrCat("mode", seed_)));
+  const auto engine = Load(graph.Save(folder_ / "mode.onnx"));
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(engine.status().message()), HasSubstr("mode sharp"));
   EXPECT_THAT(std::string(engine.status().message()), HasSubstr("(Resize)"));
@@ -131,7 +133,7 @@ TEST_F(TorchEngineTest, MissingAndCorruptFilesAreNamed) {
   EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("/nowhere/model.onnx"));
 
-  const std::string path = absl::StrCat(testing::TempDir(), "/corrupt", seed_, ".onnx");
+  const std::string path = folder_ / "corrupt.onnx";
   const auto load_bytes = [&](const std::string& bytes) {
     std::ofstream(path, std::ios::binary) << bytes;
     return Load(path).status();
@@ -151,7 +153,7 @@ TEST_F(TorchEngineTest, DamagedFilesNeverCrash) {
   const std::string y = graph.Add("Conv", {x, graph.Constant(RandomFloats(random_, {4, 3, 3, 3}))});
   graph.Output(graph.Add("Reshape", {graph.Add("Relu", {y}), graph.Constant(Ints({1, -1}))}));
   const std::string whole = graph.proto().SerializeAsString();
-  const std::string path = absl::StrCat(testing::TempDir(), "/damaged", seed_, ".onnx");
+  const std::string path = folder_ / "damaged.onnx";
   for (int round = 0; round < 300; ++round) {
     std::string bytes = whole;
     if (round % 3 == 0) bytes.resize(static_cast<size_t>(Pick(random_, 0, static_cast<int64_t>(whole.size()))));
@@ -167,7 +169,7 @@ TEST_F(TorchEngineTest, DamagedFilesNeverCrash) {
 
 TEST_F(TorchEngineTest, BrokenGraphsSayWhatIsWrong) {
   const auto status_of = [&](TestGraph& graph) {
-    const auto engine = Load(graph.Save(absl::StrCat("broken", seed_)));
+    const auto engine = Load(graph.Save(folder_ / "broken.onnx"));
     EXPECT_EQ(engine.status().code(), absl::StatusCode::kDataLoss) << engine.status();
     return std::string(engine.status().message());
   };
@@ -191,7 +193,7 @@ TEST_F(TorchEngineTest, BrokenGraphsSayWhatIsWrong) {
 TEST_F(TorchEngineTest, NewerOpsetsAreRefused) {
   TestGraph graph(99);
   graph.Output(graph.Add("Relu", {graph.Input(RandomFloats(random_, {2}))}));
-  const auto engine = Load(graph.Save(absl::StrCat("opset", seed_)));
+  const auto engine = Load(graph.Save(folder_ / "opset.onnx"));
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(engine.status().message()), HasSubstr("opset 99"));
 }
@@ -201,9 +203,9 @@ TEST_F(TorchEngineTest, WeightsBesideTheFileAreRead) {
   const std::string x = graph.Input(Floats({1, 2, 3}));
   const std::string w = graph.Constant(Floats({0, 0, 0}));
   graph.Output(graph.Add("Add", {x, w}));
-  const std::string weights = absl::StrCat("weights", seed_, ".bin");
+  const std::string weights = "weights.bin";
   const std::vector<float> values = {9, 10, 20, 30};
-  std::ofstream(absl::StrCat(testing::TempDir(), "/", weights), std::ios::binary)
+  std::ofstream(folder_ / weights, std::ios::binary)
       .write(reinterpret_cast<const char*>(values.data()), 16);
   onnx::TensorProto& tensor = *graph.proto().mutable_graph()->mutable_initializer(0);
   tensor.clear_raw_data();
@@ -215,16 +217,16 @@ TEST_F(TorchEngineTest, WeightsBesideTheFileAreRead) {
   };
   set("location", weights);
   set("offset", "4");
-  const auto engine = Load(graph.Save(absl::StrCat("external", seed_)));
+  const auto engine = Load(graph.Save(folder_ / "external.onnx"));
   ASSERT_TRUE(engine.ok()) << engine.status();
   const auto outputs = (*engine)->Run(graph.inputs());
   ASSERT_TRUE(outputs.ok()) << outputs.status();
-  EXPECT_THAT((*outputs)[0].values<float>(), testing::ElementsAre(11, 22, 33));
+  EXPECT_THAT((*outputs)[0].values<float>(), ::testing::ElementsAre(11, 22, 33));
 
   tensor.mutable_external_data(1)->set_value("8");
-  EXPECT_EQ(Load(graph.Save(absl::StrCat("short", seed_))).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Load(graph.Save(folder_ / "short.onnx")).status().code(), absl::StatusCode::kDataLoss);
   tensor.mutable_external_data(0)->set_value("../../etc/passwd");
-  const auto outside = Load(graph.Save(absl::StrCat("outside", seed_)));
+  const auto outside = Load(graph.Save(folder_ / "outside.onnx"));
   EXPECT_EQ(outside.status().code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(outside.status().message()), HasSubstr("outside the model's folder"));
 }
@@ -233,7 +235,7 @@ TEST_F(TorchEngineTest, MemoryThatRunsOutIsSaidSo) {
   TestGraph graph;
   const std::string n = graph.Input(Ints({2, 3}));
   graph.Output(graph.Add("ConstantOfShape", {n}), DType::kFloat32, 2);
-  const auto engine = Load(graph.Save(absl::StrCat("large", seed_)));
+  const auto engine = Load(graph.Save(folder_ / "large.onnx"));
   ASSERT_TRUE(engine.ok()) << engine.status();
   const auto large = (*engine)->Run(std::vector<Tensor>{Ints({1 << 26, 1 << 24})});
   EXPECT_EQ(large.status().code(), absl::StatusCode::kResourceExhausted) << large.status();
@@ -254,7 +256,7 @@ TEST_F(TorchEngineTest, ManyThreadsShareIt) {
   std::string y = graph.Add("Relu", {graph.Add("Conv", {x, graph.Constant(RandomFloats(random_, {8, 3, 3, 3}))})});
   graph.Output(graph.Add(
       "Reshape", {y, graph.Add("Concat", {graph.Add("Shape", {y}), graph.Constant(Ints({1}))}, {{"axis", 0}})}));
-  const auto engine = Load(graph.Save(absl::StrCat("threads", seed_)), {.max_concurrent_runs = 2});
+  const auto engine = Load(graph.Save(folder_ / "threads.onnx"), {.max_concurrent_runs = 2});
   ASSERT_TRUE(engine.ok()) << engine.status();
   std::vector<Tensor> inputs;
   std::vector<Tensor> expected;
@@ -288,7 +290,7 @@ TEST_F(TorchEngineTest, OldSoftmaxTakesAxesTogether) {
   TestGraph graph(11);
   const std::string x = graph.Input(RandomFloats(random_, {2, 3, 4}, 0.5F, 0.5F));
   graph.Output(graph.Add("Softmax", {x}, {{"axis", 1}}));
-  const auto engine = Load(graph.Save(absl::StrCat("softmax", seed_)));
+  const auto engine = Load(graph.Save(folder_ / "softmax.onnx"));
   ASSERT_TRUE(engine.ok()) << engine.status();
   const auto outputs = (*engine)->Run(graph.inputs());
   ASSERT_TRUE(outputs.ok()) << outputs.status();
@@ -305,7 +307,7 @@ TEST_F(TorchEngineTest, Bfloat16IsCloseToFloat32) {
     y = graph.Add("Mul", {y, graph.Add("Sigmoid", {y})});
   }
   graph.Output(y);
-  const std::string path = graph.Save(absl::StrCat("narrow", seed_));
+  const std::string path = graph.Save(folder_ / "narrow.onnx");
   const auto wide = Load(path);
   const auto narrow = Load(path, {.precision = Precision::kBfloat16});
   ASSERT_TRUE(wide.ok() && narrow.ok());
@@ -327,7 +329,7 @@ TEST_F(TorchEngineTest, PositionsStayExactInBfloat16) {
       graph.Add("Range", {graph.Constant(Ints({0}).Reshaped({})), side, graph.Constant(Ints({1}).Reshaped({}))});
   const std::string centre = graph.Add("Add", {graph.Add("Cast", {row}, {{"to", 1}}), graph.Constant(Floats({0.5F}))});
   graph.Output(graph.Add("Add", {x, centre}));
-  const auto engine = Load(graph.Save(absl::StrCat("positions", seed_)), {.precision = Precision::kBfloat16});
+  const auto engine = Load(graph.Save(folder_ / "positions.onnx"), {.precision = Precision::kBfloat16});
   ASSERT_TRUE(engine.ok()) << engine.status();
   for (int run = 0; run < 2; ++run) {
     const auto outputs = (*engine)->Run(graph.inputs());
