@@ -72,6 +72,7 @@ class ModelRuntime::LoadedModel final : public Model {
         engine_(std::move(engine)),
         open_batch_(HasOpenBatch(*engine_)),
         metrics_(metrics),
+        concurrency_(options.max_concurrent_batches),
         batcher_(std::move(options), ShapesOf, [this](std::span<Sample* const> batch) { return RunBatch(batch); }) {}
 
   const config::v1::ModelEntry& entry() const override { return entry_; }
@@ -83,6 +84,7 @@ class ModelRuntime::LoadedModel final : public Model {
                                           const CancelToken& cancel) const override {
     return batcher_.Run(client, std::move(samples), cancel);
   }
+  int concurrency() const override { return concurrency_; }
 
  private:
   absl::StatusOr<std::vector<Sample>> RunBatch(std::span<Sample* const> batch) const {
@@ -134,6 +136,7 @@ class ModelRuntime::LoadedModel final : public Model {
   const std::unique_ptr<Engine> engine_;
   const bool open_batch_;
   telemetry::Metrics* const metrics_;
+  const int concurrency_;
   mutable batching::DynamicBatcher<Sample, Sample> batcher_;
 };
 

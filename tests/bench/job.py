@@ -30,7 +30,8 @@ class Ours:
     """`reelsight serve`: everything in one process."""
 
     def __init__(self, folder, roots):
-        extra = "retention_seconds: 1\n" + "".join(f'sources {{ file_roots: "{root}" }}\n' for root in roots)
+        named = " ".join(f'file_roots: "{root}"' for root in roots)
+        extra = f"retention_seconds: 1\nsources {{ {named} }}\n"
         self.process = servers.start_embedded(folder, root=roots[0], extra=extra)
         self.stub = servers.connect(self.process.address)
 

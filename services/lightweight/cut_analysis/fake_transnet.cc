@@ -2,6 +2,7 @@
 #include "services/lightweight/cut_analysis/fake_transnet.h"
 
 #include <cstdlib>
+#include <thread>
 
 #include "services/lightweight/cut_analysis/thumbnail.h"
 #include "shared/base/status.h"
@@ -34,6 +35,8 @@ absl::StatusOr<std::vector<Sample>> FakeTransNet::Run(const std::string& /*clien
                                                       const CancelToken& cancel) const {
   RETURN_IF_ERROR(cancel.status());
   RETURN_IF_ERROR(failure);
+  const int call = calls_++;
+  while (calls_ <= call / concurrent_runs * concurrent_runs + concurrent_runs - 1) std::this_thread::yield();
   std::vector<Sample> outputs;
   for (const Sample& sample : samples) {
     ++runs_;

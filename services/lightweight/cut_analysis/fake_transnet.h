@@ -12,7 +12,7 @@
 
 namespace reelsight::cut_analysis {
 
-// Thread-safe, but for `installed` and `failure`, which are set before use.
+// Thread-safe, but for its public fields, which are set before use.
 class FakeTransNet final : public inference::Model, public inference::ModelSource {
  public:
   FakeTransNet();
@@ -23,6 +23,7 @@ class FakeTransNet final : public inference::Model, public inference::ModelSourc
   const std::vector<inference::TensorSpec>& outputs() const override { return outputs_; }
   absl::StatusOr<std::vector<inference::Sample>> Run(const std::string& client, std::vector<inference::Sample> samples,
                                                      const CancelToken& cancel) const override;
+  int concurrency() const override { return concurrent_runs; }
 
   // inference::ModelSource: this network under the name `transnetv2`, and `other` of another task.
   absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const override;
@@ -35,6 +36,8 @@ class FakeTransNet final : public inference::Model, public inference::ModelSourc
   bool installed = true;
   // What Run answers; OK: it runs.
   absl::Status failure;
+  // A run ends only when so many are under way.
+  int concurrent_runs = 1;
 
  private:
   config::v1::ModelEntry entry_;
@@ -42,6 +45,7 @@ class FakeTransNet final : public inference::Model, public inference::ModelSourc
   std::vector<inference::TensorSpec> inputs_;
   std::vector<inference::TensorSpec> outputs_;
   mutable std::atomic<int> runs_ = 0;
+  mutable std::atomic<int> calls_ = 0;
 };
 
 }  // namespace reelsight::cut_analysis

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TransNetV2 [Soucek and Lokoc, 2020] over a series of thumbnails: windows, probabilities, and the shots that its
-// authors make of them. Which transitions cut_analysis reports is decided in fused_detector.h.
+// authors make of them. Which transitions cut_analysis reports is decided in transition_detector.h.
 #pragma once
 
 #include <span>
@@ -28,7 +28,7 @@ struct ShotProbabilities {
 
 // Runs the network over windows of 100 frames, 50 frames apart, and takes the middle 50 of each; before the first and
 // after the last frame these are repeated, as published. Thumbnails are kThumbnailBytes long. A few windows are in
-// memory at once, whatever the length. `client` as in Model::Run. INTERNAL, INVALID_MODEL_OUTPUT, if the model's inputs
+// memory at once, whatever the length; as many threads as the model has use for run them. `client` as in Model::Run. INTERNAL, INVALID_MODEL_OUTPUT, if the model's inputs
 // and outputs are not those of TransNetV2: frames [n, 100, 27, 48, 3], uint8 or float32 in 0..255, to two probabilities
 // [n, 100].
 absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,

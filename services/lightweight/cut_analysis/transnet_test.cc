@@ -98,6 +98,20 @@ TEST(RunTransNetTest, WindowsCoverEveryFrameOnce) {
   EXPECT_TRUE(RunTransNet(model, {}, "test", CancelToken())->empty());
 }
 
+TEST(RunTransNetTest, WindowsRunSideBySideAndStayInOrder) {
+  FakeTransNet alone, model;
+  // A run of `model` waits for the other two.
+  model.concurrent_runs = 3;
+  std::vector<std::string> frames;
+  for (int i = 0; i < 1001; ++i) frames.emplace_back(kThumbnailBytes, static_cast<char>(i / 7 % 2 == 0 ? 20 : 90));
+  // 16 windows, and the last five.
+  const auto expected = RunTransNet(alone, Views(frames), "test", CancelToken());
+  const auto probabilities = RunTransNet(model, Views(frames), "test", CancelToken());
+  ASSERT_TRUE(expected.ok() && probabilities.ok()) << probabilities.status();
+  EXPECT_EQ(probabilities->boundary, expected->boundary);
+  EXPECT_EQ(probabilities->transition, expected->transition);
+}
+
 TEST(RunTransNetTest, StopsAndFails) {
   FakeTransNet model;
   const std::vector<std::string> frames(10, std::string(kThumbnailBytes, 'x'));
