@@ -177,23 +177,33 @@ def measure_service(models, options):
     return rows
 
 
+def lost(result):
+    """A cell of the table: the share in percent, and what else is known of it."""
+    return f"{100 * result['loss']:.2f}%{' (' + result['detail'] + ')' if result['detail'] else ''}"
+
+
 def measure_precision(models, options):
-    """Markdown of what each installed model loses by bfloat16; see precision.py."""
+    """Markdown of what each installed model loses and gains by bfloat16 and INT8; see precision.py."""
     catalogue = {name: {"path": one["path"], "family": one["model"]["family"]} for name, one in models.items()}
-    command = [PEERS / "python", ROOT / "tests/bench/precision.py", "--fps", "0.3" if options.smoke else "3"]
+    command = [PEERS / "python", ROOT / "tests/bench/precision.py"]
+    # A few pictures, and no INT8 files made, are enough to see that it works.
+    command += ["--fps", "0.5"] if options.smoke else ["--reelsight", servers.program("reelsight")]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, input=json.dumps(catalogue))
     lines = [
-        "| model | what | figure | lost | processor time, float32 : bfloat16 | in the catalogue |",
-        "|---|---|---|---|---|---|",
+        f"Machine: {machine()}; one thread. Times are float32's processor time over the other's, with OpenVINO.\n",
+        "| model | metric, and on how many | bfloat16: lost | time | INT8: lost | time | in the catalogue |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in json.loads(done.stdout):
         half = bool(models[row["model"]]["model"].get("allowHalfPrecision"))
+        narrow, int8 = row["results"]["bf16"], row["results"].get("int8")
         # A model in float32 may be there for other reasons; one in bfloat16 must not lose too much.
-        wrong = half and (row["loss"] > MOST_LOST or row["evidence"] == 0)
+        wrong = half and (narrow["loss"] > MOST_LOST or row["count"] == 0)
         lines.append(
-            f"| {row['model']} | {row['metric']} | {row['value']:.4f} | {100 * row['loss']:.2f}% "
-            f"| {row['speed']:.2f} | "
-            f"{'bfloat16 allowed' if half else 'float32'}{', **wrongly**' if wrong else ''} |"
+            f"| {row['model']} | {row['metric']}, {row['count']} {row['unit']} "
+            f"| {lost(narrow)} | {narrow['speed']:.2f}x | "
+            + (f"{lost(int8)} | {int8['speed']:.2f}x | " if int8 else " | | ")
+            + f"{'bfloat16 allowed' if half else 'float32'}{', **wrongly**' if wrong else ''} |"
         )
     return "\n".join(lines)
 
@@ -203,7 +213,8 @@ def main():
     parser.add_argument("--runs", type=int, default=5, help="turns of each contender behind the warm-up")
     parser.add_argument("--seconds", type=float, default=3, help="length of a turn where it can be chosen")
     parser.add_argument("--smoke", action="store_true", help="one short turn of each, to see that it works; saves none")
-    parser.add_argument("--only", choices=["engine", "service", "job", "precision"], help="one comparison; saves none")
+    parser.add_argument("--only", choices=["engine", "service", "job", "precision"],
+                        help="one comparison; of these only precision is saved")  # fmt: skip
     options = parser.parse_args()
     options.warm_up = not options.smoke
     if options.smoke:
@@ -218,7 +229,8 @@ def main():
         f"Machine: {machine()}. Median of {options.runs} turns of each contender; lowest and highest in brackets.\n\n"
         f"{table(rows)}"
     )
-    print(f"\n{text}")
+    if options.only != "precision":
+        print(f"\n{text}")
     precision = ""
     if options.only in (None, "precision"):
         print("bench: precision", flush=True)
@@ -226,7 +238,9 @@ def main():
         print(f"\n{precision}")
     if options.only is None and not options.smoke:
         save("make bench-models", text)
+    if precision and not options.smoke:
         save("make bench-models: precision", precision)
+    if options.only in (None, "precision") and not options.smoke:
         print(f"\nbench: saved to {PAGE.relative_to(ROOT)}")
     missed = any("missed" in row[-1] for row in rows) or "wrongly" in precision
     return 1 if missed and not options.smoke else 0

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What models lose by bfloat16: each on the same real pictures in float32 and in bfloat16, on OpenVINO.
+"""What models lose and gain by bfloat16 and by INT8: each on the same real pictures, on OpenVINO.
 
 The float32 answers are the truth. Reads {model: {path, family}} as JSON from standard input; prints a list of rows as
-JSON. `loss` is a share: a model that loses more than 1% stays in float32. Runs in the venv of bench-models.txt.
+JSON: `loss` is a share, `speed` the processor time of float32 over that of the other. INT8 files are made here by
+models/quantize. The pictures are of the even seconds of the sample clips: whole, and two parts of each, one of them
+mirrored; those that INT8 is calibrated on are of the odd seconds. Runs in the venv of bench-models.txt.
 """
 
 import argparse
 import json
+import random
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,7 +22,9 @@ import numpy as np
 import recipe_models as models
 from recipe import frames
 
-MEDIA = Path(__file__).resolve().parents[2] / ".deps/media"
+ROOT = Path(__file__).resolve().parents[2]
+MEDIA = ROOT / ".deps/media"
+QUANTIZER = ROOT / ".deps/quantize/bin/python"
 CLIPS = ["bikes", "bigbuckbunny", "carphone_pristine"]
 WORDS = [
     "Summer sale",
@@ -50,6 +57,14 @@ def matches(truth, found, similarity, least):
             used_b.add(j)
             kept.append((truth[i], found[j], value))
     return kept
+
+
+class Result:
+    """What a model loses in one precision: by which metric, on how many of what."""
+
+    def __init__(self, metric, unit, count, loss, detail=""):
+        self.metric, self.unit, self.count = metric, unit, int(count)
+        self.loss, self.detail = float(loss), detail
 
 
 class Agreement:
@@ -86,9 +101,9 @@ def average_precision(truths, founds, similarity, least):
 
 
 def compare_detector(family, pair, pictures):
-    """What float32 finds at the working threshold is the truth; bfloat16 answers with all that it finds. Beside it
+    """What float32 finds at the working threshold is the truth; the other answers with all that it finds. Beside it
     stands the F1 of what both find at the threshold, which also counts scores that cross it by little."""
-    detect = models.DETECTORS[family]
+    detect, least = models.DETECTORS[family], models.LEAST_SCORES[family]
 
     def same(a, b):
         return iou(a[0], b[0]) if a[2] == b[2] else 0
@@ -96,11 +111,10 @@ def compare_detector(family, pair, pictures):
     truths = [detect(pair[0], picture) for picture in pictures]
     founds = [detect(pair[1], picture, 0.05) for picture in pictures]
     at_threshold = Agreement(same, 0.5)
-    for truth, picture in zip(truths, pictures, strict=True):
-        at_threshold.add(truth, detect(pair[1], picture))
+    for truth, found in zip(truths, founds, strict=True):
+        at_threshold.add(truth, [one for one in found if one[1] >= least])
     value, count = average_precision(truths, founds, same, 0.5), at_threshold.truths
-    metric = f"average precision (IoU 0.5), {count} boxes (F1 at the working threshold {at_threshold.f1():.3f})"
-    return metric, value, 1 - value, count
+    return Result("average precision (IoU 0.5)", "boxes", count, 1 - value, f"F1 {at_threshold.f1():.3f}")
 
 
 def keypoint_similarity(a, b):
@@ -118,16 +132,15 @@ def compare_pose(_family, pair, pictures):
     for picture in pictures:
         agreement.add(*(models.find_poses(session, picture) for session in pair))
     value = agreement.f1() * agreement.mean()
-    metric = f"F1 of people x mean keypoint similarity, {agreement.truths} people (F1 {agreement.f1():.3f})"
-    return metric, value, 1 - value, agreement.truths
+    metric = "F1 of people x mean keypoint similarity"
+    return Result(metric, "people", agreement.truths, 1 - value, f"F1 {agreement.f1():.3f}")
 
 
 def compare_faces(family, pair, pictures):
     agreement = Agreement(lambda a, b: iou(a[0], b[0]), 0.5)
     for picture in pictures:
         agreement.add(*(models.find_faces(session, family, picture) for session in pair))
-    metric = f"F1 of faces, {agreement.truths} faces (mean IoU {agreement.mean():.3f})"
-    return metric, agreement.f1(), 1 - agreement.f1(), agreement.truths
+    return Result("F1 of faces", "faces", agreement.truths, 1 - agreement.f1(), f"mean IoU {agreement.mean():.3f}")
 
 
 def faces_of(catalogue, pictures):
@@ -148,8 +161,7 @@ def compare_mesh(_family, pair, faces):
     for picture, face in faces:
         a, b = (models.face_mesh(session, picture, face)[0] for session in pair)
         errors.append(np.linalg.norm(a - b, axis=1).mean() / eye_distance(face))
-    value = float(np.mean(errors))
-    return f"mean distance of points / distance of the eyes, {len(faces)} faces", value, value, len(faces)
+    return Result("mean distance of points / distance of the eyes", "faces", len(faces), np.mean(errors))
 
 
 def compare_iris(catalogue, pair, faces):
@@ -163,8 +175,7 @@ def compare_iris(catalogue, pair, faces):
             # Errors against the width of an eye, which is what gaze is made of.
             width = np.linalg.norm(np.subtract(*(points[i] for i in models.EYE_CORNERS[eye])))
             errors.append(np.linalg.norm(a - b, axis=1).mean() / width)
-    value = float(np.mean(errors))
-    return f"mean distance of the iris's points / width of the eye, {len(errors)} eyes", value, value, len(errors)
+    return Result("mean distance of the iris's points / width of the eye", "eyes", len(errors), np.mean(errors))
 
 
 def compare_matte(family, pair, pictures):
@@ -174,25 +185,29 @@ def compare_matte(family, pair, pictures):
         differences.append(np.abs(a - b).mean())
         common += int(((a > 0.5) & (b > 0.5)).sum())
         either += int(((a > 0.5) | (b > 0.5)).sum())
-    value = common / max(1, either)
-    metric = f"IoU of person's pixels, {len(pictures)} pictures (mean difference of mattes {np.mean(differences):.4f})"
-    return metric, value, 1 - value, either
+    detail = f"mean difference {np.mean(differences):.4f}"
+    return Result("IoU of person's pixels", "pictures", len(pictures), 1 - common / max(1, either), detail)
 
 
 def compare_cuts(_family, pair, _pictures):
-    common = total = 0
-    largest = 0.0
-    for clip in [MEDIA / f"{name}.mp4" for name in CLIPS]:
-        small = np.stack([cv2.resize(picture, (48, 27))[:, :, ::-1] for picture in frames(str(clip), 0)])
-        # Hard cuts on every 40th frame beside the clip's own: it jumps in time and is mirrored.
-        pieces = np.array_split(small, max(2, len(small) // 40))
-        small = np.concatenate([piece[:, :, ::-1] if i % 2 else piece for i, piece in enumerate(pieces)])
-        a, b = (models.cut_probabilities(session, small) for session in pair)
-        largest = max(largest, float(np.abs(a - b).max()))
-        common += int(((a > 0.5) & (b > 0.5)).sum())
-        total += int((a > 0.5).sum() + (b > 0.5).sum())
-    value = 2 * common / max(1, total)
-    return f"F1 of frames with a cut (largest difference of probabilities {largest:.4f})", value, 1 - value, total
+    """Pieces of 15 frames of all clips in three orders that are always the same, every other one mirrored."""
+    pieces = []
+    for name in CLIPS:
+        small = np.stack(
+            [cv2.resize(picture, (48, 27))[:, :, ::-1] for picture in frames(str(MEDIA / f"{name}.mp4"), 0)]
+        )
+        pieces += [small[at : at + 15] for at in range(0, len(small) - 14, 15)]
+    found = ([], [])
+    for seed in range(3):
+        random.Random(seed).shuffle(pieces)
+        row = np.concatenate([piece[:, :, ::-1] if i % 2 else piece for i, piece in enumerate(pieces)])
+        for session, probabilities in zip(pair, found, strict=True):
+            probabilities.append(models.cut_probabilities(session, row))
+    a, b = map(np.concatenate, found)
+    both, either = int(((a > 0.5) & (b > 0.5)).sum()), int((a > 0.5).sum() + (b > 0.5).sum())
+    differences = np.abs(a - b)
+    detail = f"probabilities differ by {differences.mean():.4f} in the mean, {differences.max():.3f} at most"
+    return Result("F1 of frames with a cut", "frames with one", (a > 0.5).sum(), 1 - 2 * both / max(1, either), detail)
 
 
 def written(pictures):
@@ -210,6 +225,12 @@ def written(pictures):
     return found
 
 
+def lines_of(pictures):
+    """The lines of text that are written on the pictures."""
+    return [picture[max(0, top) : bottom, max(0, left) : right]
+            for picture, (left, top, right, bottom) in written(pictures)]  # fmt: skip
+
+
 def compare_text_boxes(_family, pair, pictures):
     def bounds(corners):
         return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
@@ -217,29 +238,26 @@ def compare_text_boxes(_family, pair, pictures):
     agreement = Agreement(iou, 0.7)
     for picture, _ in written(pictures):
         agreement.add(*([bounds(box) for box in models.text_boxes(session, picture)] for session in pair))
-    metric = f"F1 of boxes of text, {agreement.truths} boxes (mean IoU {agreement.mean():.3f})"
-    return metric, agreement.f1(), 1 - agreement.f1(), agreement.truths
+    detail = f"mean IoU {agreement.mean():.3f}"
+    return Result("F1 of boxes of text (IoU 0.7)", "boxes", agreement.truths, 1 - agreement.f1(), detail)
 
 
 def compare_text(catalogue, pair, pictures):
     model = next(model for model in catalogue.values() if model["family"] == "ppocr_rec")
     alphabet = models.characters(model["path"])
-    lines = [
-        picture[max(0, top) : bottom, max(0, left) : right] for picture, (left, top, right, bottom) in written(pictures)
-    ]
-    a, b = ([text for text, _ in models.read_lines(session, alphabet, lines)] for session in pair)
+    a, b = ([text for text, _ in models.read_lines(session, alphabet, lines_of(pictures))] for session in pair)
     return strings(a, b)
 
 
 def strings(a, b):
     same = sum(one == other for one, other in zip(a, b, strict=True)) / len(a)
-    return f"identical strings of {len(a)} lines", same, 1 - same, len(a)
+    return Result("identical strings", "lines", len(a), 1 - same)
 
 
 def compare_crnn(_family, pair, pictures):
     answers = ([], [])
-    for picture, (left, top, right, bottom) in written(pictures):
-        line = cv2.cvtColor(picture[max(0, top) : bottom, max(0, left) : right], cv2.COLOR_BGR2GRAY)
+    for picture in lines_of(pictures):
+        line = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         line = cv2.resize(line, (max(64, round(line.shape[1] * 64 / line.shape[0])), 64))
         for session, texts in zip(pair, answers, strict=True):
             best = session.run((line.astype(np.float32) / 127.5 - 1)[None, None])[0][0].argmax(axis=1)
@@ -256,8 +274,7 @@ def compare_craft(_family, pair, pictures):
         # EasyOCR's thresholds of letters and links.
         a, b = ((session.run(tensor)[0][0] > np.array([0.4, 0.4])[:, None, None]).any(axis=0) for session in pair)
         common, either = common + int((a & b).sum()), either + int((a | b).sum())
-    value = common / max(1, either)
-    return f"IoU of pixels of text, {len(pictures)} pictures", value, 1 - value, either
+    return Result("IoU of pixels of text", "pictures", len(pictures), 1 - common / max(1, either))
 
 
 COMPARE = {
@@ -270,36 +287,118 @@ COMPARE = {
 NEEDS_FACES, NEEDS_CATALOGUE = {"mediapipe_face_mesh", "mediapipe_iris"}, {"mediapipe_iris", "ppocr_rec"}
 
 
-class Timed(models.Session):
-    """A session that adds up the processor time of its runs."""
+# Every how many pictures are enough for the slow ones, at the full number of pictures.
+STRIDES = {"craft": 30, "ppocr_det": 3, "ppocr_rec": 2, "rvm": 4, "selfie": 2, "centernet": 2}
+# Families that the quantizer can calibrate on whole pictures, on pictures with text, and on lines of text.
+ON_PICTURES = {"ssd", "nanodet", "centernet", "movenet_multipose", "blazeface_short_range", "blazeface_full_range",
+               "selfie"}  # fmt: skip
+ON_TEXT, ON_LINES = {"ppocr_det", "craft"}, {"ppocr_rec", "crnn"}
 
-    cpu_seconds = 0.0
+
+class Timed(models.Session):
+    """A session that adds up the processor time of its runs, and keeps the answers for a second time."""
+
+    def __init__(self, path, precision, keep=False):
+        super().__init__(path, "openvino", precision, threads=1)
+        self.cpu_seconds, self.keep, self.kept, self.at = 0.0, keep, [], None
+
+    def replay(self):
+        self.at = 0
 
     def run(self, *inputs):
+        if self.at is not None:
+            self.at += 1
+            return self.kept[self.at - 1]
         begin = time.process_time()
         outputs = super().run(*inputs)
         self.cpu_seconds += time.process_time() - begin
+        if self.keep:
+            self.kept.append(outputs)
         return outputs
+
+
+def sample(fps, odd):
+    """Pictures of the even or the odd seconds of the clips: each whole, and its left and its mirrored right part."""
+    for name in CLIPS:
+        for i, picture in enumerate(frames(str(MEDIA / f"{name}.mp4"), fps, 960)):
+            if int(i / fps) % 2 == odd:
+                part = picture.shape[1] * 3 // 5
+                yield picture
+                yield np.ascontiguousarray(picture[:, :part])
+                yield np.ascontiguousarray(picture[:, ::-1][:, :part])
+
+
+class Quantizer:
+    """Makes INT8 files in a scratch folder; calibrates on the odd seconds."""
+
+    def __init__(self, folder, program):
+        self.folder, self.program = Path(folder), program
+        pictures = list(sample(6, True))[::2]
+        for kind, found in (("pictures", pictures), ("text", [picture for picture, _ in written(pictures)]),
+                            ("lines", lines_of(pictures))):  # fmt: skip
+            (self.folder / kind).mkdir()
+            for i, picture in enumerate(found):
+                cv2.imwrite(str(self.folder / kind / f"{i:03}.png"), picture)
+
+    def make(self, name, family):
+        """Path of the INT8 file; None where none can be made."""
+        if family in ON_PICTURES | ON_TEXT | ON_LINES:
+            kind = "text" if family in ON_TEXT else "lines" if family in ON_LINES else "pictures"
+            calibration = [self.folder / kind]
+        elif family == "transnetv2":
+            # Windows of whole clips; what is measured are other orders of their pieces.
+            calibration = [MEDIA / f"{clip}.mp4" for clip in CLIPS]
+        else:
+            return None
+        path = self.folder / f"{name}_int8.onnx"
+        samples = "8" if family == "craft" else "100"
+        command = [QUANTIZER, ROOT / "models/quantize/quantize.py", name, *calibration, "--output", path]
+        done = subprocess.run([*command, "--samples", samples, "--reelsight", self.program], check=False,
+                              capture_output=True, text=True)  # fmt: skip
+        if done.returncode != 0:
+            # The last line says what is wrong.
+            print(f"  {name} has no INT8 form: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr, flush=True)
+            return None
+        return str(path)
+
+
+def measure(catalogue, name, int8, pictures, faces):
+    """One row of a model."""
+    family = catalogue[name]["family"]
+    first = catalogue if family in NEEDS_CATALOGUE else family
+    data = faces if family in NEEDS_FACES else pictures[:: STRIDES.get(family, 1)]
+    path = catalogue[name]["path"]
+    exact = Timed(path, "f32", keep=True)
+    row = {"model": name, "results": {}}
+    for precision, other in (("bf16", (path, "bf16")), ("int8", (int8, "f32") if int8 else None)):
+        if other is None:
+            continue
+        session = Timed(*other)
+        result = COMPARE[family](first, (exact, session), data)
+        row.update(metric=result.metric, unit=result.unit, count=result.count)
+        row["results"][precision] = {"loss": result.loss, "detail": result.detail,
+                                     "speed": exact.cpu_seconds / session.cpu_seconds}  # fmt: skip
+        exact.replay()
+    return row
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fps", type=float, default=4, help="pictures a second of the sample clips")
+    parser.add_argument("--fps", type=float, default=6, help="pictures a second of the sample clips")
+    parser.add_argument("--reelsight", help="the program, for the quantizer; without it there is no INT8")
     options = parser.parse_args()
     catalogue = json.load(sys.stdin)
-    pictures = [picture for name in CLIPS for picture in frames(str(MEDIA / f"{name}.mp4"), options.fps, 960)]
+    pictures = list(sample(options.fps, False))
     faces, rows = faces_of(catalogue, pictures), []
-    for name, model in sorted(catalogue.items()):
-        family = model["family"]
-        if family not in COMPARE:
-            continue
-        pair = [Timed(model["path"], "openvino", precision, threads=1) for precision in ("f32", "bf16")]
-        metric, value, loss, evidence = COMPARE[family](
-            catalogue if family in NEEDS_CATALOGUE else family, pair, faces if family in NEEDS_FACES else pictures
-        )
-        rows.append({"model": name, "metric": metric, "value": float(value), "loss": float(loss),
-                     "evidence": int(evidence), "speed": pair[0].cpu_seconds / pair[1].cpu_seconds})  # fmt: skip
-        print(rows[-1], file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="reelsight-int8-") as folder:
+        quantizer = Quantizer(folder, options.reelsight) if options.reelsight and QUANTIZER.exists() else None
+        if quantizer is None:
+            print("  INT8 is left out: no quantizer; run: scripts/setup quantize", file=sys.stderr)
+        for name, model in sorted(catalogue.items()):
+            if model["family"] in COMPARE:
+                int8 = quantizer.make(name, model["family"]) if quantizer else None
+                rows.append(measure(catalogue, name, int8, pictures, faces))
+                print(rows[-1], file=sys.stderr, flush=True)
     json.dump(rows, sys.stdout)
 
 

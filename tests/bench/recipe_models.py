@@ -102,12 +102,16 @@ def per_class(boxes, scores, min_score, max_iou):
     return found
 
 
-def detect_ssd(session, picture, min_score=0.5):
+# The least scores of the catalogue.
+LEAST_SCORES = {"ssd": 0.5, "nanodet": 0.4, "centernet": 0.35}
+
+
+def detect_ssd(session, picture, min_score=LEAST_SCORES["ssd"]):
     boxes, scores = session.run(to_tensor(cv2.resize(picture, (300, 300))))
     return per_class(np.clip(boxes[0], 0, 1), scores[0], min_score, 0.6)
 
 
-def detect_nanodet(session, picture, min_score=0.4):
+def detect_nanodet(session, picture, min_score=LEAST_SCORES["nanodet"]):
     mean, scale = np.array([103.53, 116.28, 123.675]), 1 / np.array([57.375, 57.12, 58.395])
     outputs = session.run(to_tensor(cv2.resize(picture, (416, 416)), mean, scale, bgr=True))
     boxes, scores = [], []
@@ -121,7 +125,7 @@ def detect_nanodet(session, picture, min_score=0.4):
     return per_class(np.clip(np.concatenate(boxes), 0, 1), np.concatenate(scores), min_score, 0.6)
 
 
-def detect_centernet(session, picture, min_score=0.35):
+def detect_centernet(session, picture, min_score=LEAST_SCORES["centernet"]):
     rows = session.run(to_tensor(cv2.resize(picture, (512, 512))))[0][0]
     return [(row[:4] / 512, float(row[4]), int(row[5])) for row in rows if row[4] >= min_score]
 
