@@ -31,7 +31,7 @@ struct NamedClient {
   std::shared_ptr<analysis::AnalyzerClient> client;
   // Batches of one run under way at once; as many again may wait. More hide latency and cost memory.
   int max_in_flight_batches = 4;
-  // Longest time for one attempt at a batch or a summary.
+  // Longest time for one attempt at a batch or a summary; infinite: as long as the run may take.
   absl::Duration batch_timeout = absl::Seconds(60);
   // How often one batch is sent again after UNAVAILABLE or RESOURCE_EXHAUSTED.
   int max_retries = 3;

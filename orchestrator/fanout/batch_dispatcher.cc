@@ -81,8 +81,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     if (pending.batch == nullptr || cancel.cancelled()) return Finish(endpoint);
     auto attempt = std::make_shared<Attempt>();
     const DispatchEndpoint& to = endpoints[endpoint];
-    attempt->token.SetDeadline(
-        std::min(attempt->start + absl::ToChronoNanoseconds(to.batch_timeout), cancel.deadline()));
+    attempt->token.SetDeadline(AttemptDeadline(to.batch_timeout, cancel));
     attempt->link = std::make_unique<CancelToken::Callback>(
         cancel, [token = attempt->token, run = cancel] { token.Cancel(run.status()); });
     auto batch = pending.batch;
@@ -208,7 +207,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
   bool RetryLater(int endpoint, Pending& pending, const absl::Status& failure) {
     ++pending.retry.failures;
     const auto delay = NextDelay(failure, pending.retry, endpoints[endpoint].max_retries,
-                                 absl::ToChronoMilliseconds(endpoints[endpoint].batch_timeout));
+                                 Patience(endpoints[endpoint].batch_timeout));
     if (!delay.has_value()) return false;
     {
       MutexLock lock(mutex);

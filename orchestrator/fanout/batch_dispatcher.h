@@ -28,7 +28,7 @@ struct DispatchEndpoint {
   std::shared_ptr<analysis::AnalyzerClient> client;
   // Batches under way at once; as many again may wait before Submit blocks. At least 1.
   int max_in_flight_batches = 4;
-  // Longest time of one attempt.
+  // Longest time of one attempt; infinite: as long as the run may take.
   absl::Duration batch_timeout = absl::Seconds(60);
   int max_retries = 3;
   // May be null.

@@ -226,6 +226,22 @@ TEST(BatchDispatcherTest, ASlowServiceIsCutByItsTimeout) {
   for (std::thread& worker : workers) worker.join();
 }
 
+TEST(BatchDispatcherTest, WithoutATimeoutAnAttemptEndsWithTheRun) {
+  CancelToken cancel;
+  const auto end = CancelToken::Clock::now() + std::chrono::hours(3);
+  cancel.SetDeadline(end);
+  std::atomic<bool> ends_with_run = false;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr, const CancelToken& token, auto done) {
+        ends_with_run = token.deadline() == end;
+        done(absl::InternalError("enough"));
+      },
+      cancel, 2, 3, absl::InfiniteDuration());
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_TRUE(ends_with_run);
+}
+
 TEST(BatchDispatcherTest, CancelReachesTheCallsAndTheWaiters) {
   CancelToken cancel;
   std::atomic<bool> seen = false;

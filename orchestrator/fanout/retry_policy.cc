@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <random>
 
-#include "absl/time/time.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
@@ -28,6 +27,15 @@ std::optional<std::chrono::milliseconds> NextDelay(const absl::Status& failure, 
   const std::chrono::milliseconds spread(
       std::uniform_int_distribution<int64_t>(doubled.count() / 2, doubled.count())(random));
   return std::max(spread, std::min(kLongestDelay, absl::ToChronoMilliseconds(GetRetryDelay(failure))));
+}
+
+RetryState::Clock::time_point AttemptDeadline(absl::Duration timeout, const CancelToken& run) {
+  if (timeout == absl::InfiniteDuration()) return run.deadline();
+  return std::min(RetryState::Clock::now() + absl::ToChronoNanoseconds(timeout), run.deadline());
+}
+
+std::chrono::milliseconds Patience(absl::Duration timeout) {
+  return absl::ToChronoMilliseconds(timeout == absl::InfiniteDuration() ? absl::Minutes(1) : timeout);
 }
 
 }  // namespace reelsight::orchestrator

@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "shared/base/cancel_token.h"
 
 namespace reelsight::orchestrator {
 
@@ -23,5 +25,10 @@ struct RetryState {
 // final.
 std::optional<std::chrono::milliseconds> NextDelay(const absl::Status& failure, const RetryState& state,
                                                    int max_retries, std::chrono::milliseconds patience);
+
+// When an attempt that begins now must have ended, and how long back-pressure is borne, for attempts of at most `timeout`.
+// Infinite: an attempt may take as long as the run, and back-pressure is borne for a minute.
+RetryState::Clock::time_point AttemptDeadline(absl::Duration timeout, const CancelToken& run);
+std::chrono::milliseconds Patience(absl::Duration timeout);
 
 }  // namespace reelsight::orchestrator

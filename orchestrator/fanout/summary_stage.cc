@@ -50,8 +50,7 @@ struct Call : std::enable_shared_from_this<Call> {
 
   void Start() {
     auto attempt = std::make_shared<Attempt>();
-    attempt->token.SetDeadline(
-        std::min(Clock::now() + absl::ToChronoNanoseconds(endpoint.batch_timeout), cancel.deadline()));
+    attempt->token.SetDeadline(AttemptDeadline(endpoint.batch_timeout, cancel));
     attempt->link = std::make_unique<CancelToken::Callback>(
         cancel, [token = attempt->token, run = cancel] { token.Cancel(run.status()); });
     endpoint.client->Summarize(request, attempt->token,
@@ -65,8 +64,7 @@ struct Call : std::enable_shared_from_this<Call> {
   void OnDone(SummaryOr summary) {
     if (!summary.ok() && !cancel.cancelled()) {
       ++retry.failures;
-      const auto delay =
-          NextDelay(summary.status(), retry, endpoint.max_retries, absl::ToChronoMilliseconds(endpoint.batch_timeout));
+      const auto delay = NextDelay(summary.status(), retry, endpoint.max_retries, Patience(endpoint.batch_timeout));
       if (delay.has_value()) {
         timer->RunAt(Clock::now() + *delay, [self = shared_from_this()] { self->Start(); });
         return;

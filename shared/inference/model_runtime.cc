@@ -82,22 +82,38 @@ class ModelRuntime::LoadedModel final : public Model {
 
   absl::StatusOr<std::vector<Sample>> Run(const std::string& client, std::vector<Sample> samples,
                                           const CancelToken& cancel) const override {
-    return batcher_.Run(client, std::move(samples), cancel);
+    ASSIGN_OR_RETURN(auto results, batcher_.Run(client, std::move(samples), cancel));
+    std::vector<Sample> outputs;
+    for (absl::StatusOr<Sample>& result : results) {
+      if (!result.ok()) return result.status();
+      outputs.push_back(*std::move(result));
+    }
+    return outputs;
   }
   int concurrency() const override { return concurrency_; }
 
  private:
-  absl::StatusOr<std::vector<Sample>> RunBatch(std::span<Sample* const> batch) const {
-    if (batch.size() > 1 && open_batch_) return RunTogether(batch);
-    std::vector<Sample> results;
+  // A sample of its own, or what is wrong with it alone.
+  using Results = std::vector<absl::StatusOr<Sample>>;
+
+  absl::StatusOr<Results> RunBatch(std::span<Sample* const> batch) const {
+    if (batch.size() > 1 && open_batch_) {
+      absl::StatusOr<Results> results = RunTogether(batch);
+      // One video's bad sample must not fail the others': each alone shows which it is.
+      if (GetReason(results.status()) != ReasonName(Reason::kInvalidModelOutput)) return results;
+    }
+    Results results;
     for (const Sample* sample : batch) {
-      ASSIGN_OR_RETURN(Sample outputs, RunEngine(*sample));
+      absl::StatusOr<Sample> outputs = RunEngine(*sample);
+      if (!outputs.ok() && GetReason(outputs.status()) != ReasonName(Reason::kInvalidModelOutput)) {
+        return outputs.status();
+      }
       results.push_back(std::move(outputs));
     }
     return results;
   }
 
-  absl::StatusOr<std::vector<Sample>> RunTogether(std::span<Sample* const> batch) const {
+  absl::StatusOr<Results> RunTogether(std::span<Sample* const> batch) const {
     Sample inputs;
     for (size_t i = 0; i < batch[0]->size(); ++i) {
       std::vector<Tensor> parts;
@@ -106,14 +122,15 @@ class ModelRuntime::LoadedModel final : public Model {
     }
     ASSIGN_OR_RETURN(const Sample outputs, RunEngine(inputs));
     const auto count = static_cast<int64_t>(batch.size());
-    std::vector<Sample> results(batch.size());
+    Results results(batch.size());
+    for (absl::StatusOr<Sample>& result : results) result.emplace();
     for (const Tensor& output : outputs) {
       if (output.shape().empty() || output.shape()[0] != count) {
         return MakeError(absl::StatusCode::kInternal, Reason::kInvalidModelOutput,
                          absl::StrCat("model ", entry_.name(), ": a batch of ", count, " gave an output of shape ",
                                       ShapeText(output.shape())));
       }
-      for (int64_t i = 0; i < count; ++i) results[static_cast<size_t>(i)].push_back(Rows(output, i, i + 1));
+      for (int64_t i = 0; i < count; ++i) results[static_cast<size_t>(i)]->push_back(Rows(output, i, i + 1));
     }
     return results;
   }
@@ -137,7 +154,7 @@ class ModelRuntime::LoadedModel final : public Model {
   const bool open_batch_;
   telemetry::Metrics* const metrics_;
   const int concurrency_;
-  mutable batching::DynamicBatcher<Sample, Sample> batcher_;
+  mutable batching::DynamicBatcher<Sample, absl::StatusOr<Sample>> batcher_;
 };
 
 absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Create(const model_store::ModelStore& store,
@@ -254,6 +271,7 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
   if (on_gpu && options_.device_memory_bytes > 0) {
     batcher.start_batch = batching::StartBatch(entry.task(), options_.device_memory_bytes - cache_.used_bytes());
   }
+  batcher.target_batch_duration = on_gpu ? options_.target_batch_duration : Clock::duration::zero();
   batcher.hold_time = on_gpu ? options_.hold_time : Clock::duration::zero();
   batcher.max_concurrent_batches = engine_options.max_concurrent_runs;
   if (metrics_ != nullptr) {

@@ -38,6 +38,8 @@ class ModelRuntime final : public ModelSource {
     std::chrono::steady_clock::duration idle_ttl = {};
     // How long a batch on a GPU waits for more. On a CPU samples run one by one, each on a thread.
     std::chrono::steady_clock::duration hold_time = std::chrono::milliseconds(2);
+    // Batches on a GPU that take longer are made smaller, so that no video waits long for another's.
+    std::chrono::steady_clock::duration target_batch_duration = std::chrono::milliseconds(250);
     // Most samples of a batch on a GPU.
     int max_batch = 64;
     // Memory of the GPU, from which the size of the first batches follows, see batching::StartBatch; 0: max_batch.

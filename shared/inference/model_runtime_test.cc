@@ -146,6 +146,42 @@ TEST_F(ModelRuntimeTest, InfinitiesAreReportedAndNeverServed) {
   EXPECT_TRUE((*pinned)->Run("run", {Of(1)}, CancelToken()).ok());
 }
 
+TEST_F(ModelRuntimeTest, AnInfinityOfOneVideoLeavesTheOthersOfItsBatchAlone) {
+  ModelRuntime::Options options;
+  options.device = "cuda:0";
+  // Two samples make a batch, and either waits for the other.
+  options.max_batch = 2;
+  options.hold_time = std::chrono::hours(1);
+  options.gpu_engine = [](const std::string&, const EngineOptions&) {
+    return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<DoublingEngine>(1000));
+  };
+  const auto runtime = Make(std::move(options));
+  const auto pinned = runtime->Acquire("a", CancelToken());
+  absl::Status bad;
+  std::thread other([&] { bad = (*pinned)->Run("bad", {Of(1e30F)}, CancelToken()).status(); });
+  const auto good = (*pinned)->Run("good", {Of(3)}, CancelToken());
+  other.join();
+  EXPECT_EQ(GetReason(bad), "INVALID_MODEL_OUTPUT");
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_EQ((*good)[0][0].values<float>()[0], 6);
+}
+
+TEST_F(ModelRuntimeTest, BatchesOnAGpuThatTakeTooLongGetSmaller) {
+  ModelRuntime::Options options;
+  options.device = "cuda:0";
+  options.hold_time = {};
+  options.max_batch = 16;
+  options.target_batch_duration = std::chrono::nanoseconds(1);
+  options.gpu_engine = [](const std::string&, const EngineOptions&) {
+    return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<DoublingEngine>(1000));
+  };
+  const auto runtime = Make(std::move(options));
+  const auto pinned = runtime->Acquire("a", CancelToken());
+  EXPECT_EQ(metrics_.models().batch_limit.Value({"a"}), 16);
+  ASSERT_TRUE((*pinned)->Run("run", std::vector<Sample>(16, Of(1)), CancelToken()).ok());
+  EXPECT_LT(metrics_.models().batch_limit.Value({"a"}), 16);
+}
+
 TEST_F(ModelRuntimeTest, MissingAndUnknownModelsSayWhatToDo) {
   const auto runtime = Make({});
   const absl::Status missing = runtime->Acquire("absent", CancelToken()).status();

@@ -100,7 +100,7 @@ class PoseAnalyzer final : public analysis::Analyzer {
     description.mutable_sampling()->set_sample_fps(kSampleFps);
     description.mutable_sampling()->set_reference_min_interval(5);
     description.mutable_sampling()->set_reference_divisor(6);
-    description.set_batch_frames(16);
+    description.set_batch_frames(8);
     analyzer::v1::Dependency& dependency = *description.add_depends_on();
     dependency.set_analyzer("cut_analysis");
     dependency.set_optional(true);

@@ -238,7 +238,7 @@ class EyeTrackingAnalyzer final : public analysis::Analyzer {
     description.mutable_sampling()->set_sample_fps(3);
     description.mutable_sampling()->set_reference_min_interval(10);
     description.mutable_sampling()->set_reference_divisor(3);
-    description.set_batch_frames(16);
+    description.set_batch_frames(8);
     analyzer::v1::Dependency& dependency = *description.add_depends_on();
     dependency.set_analyzer("cut_analysis");
     dependency.set_optional(true);

@@ -119,7 +119,7 @@ class ObjectAnalyzer final : public analysis::Analyzer {
     description.mutable_sampling()->set_sample_fps(kSampleFps);
     description.mutable_sampling()->set_reference_min_interval(10);
     description.mutable_sampling()->set_reference_divisor(3);
-    description.set_batch_frames(64);
+    description.set_batch_frames(8);
     analyzer::v1::Dependency& dependency = *description.add_depends_on();
     dependency.set_analyzer("cut_analysis");
     dependency.set_optional(true);

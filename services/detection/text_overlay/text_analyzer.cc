@@ -138,7 +138,7 @@ class TextAnalyzer final : public analysis::Analyzer {
     description.mutable_sampling()->set_sample_fps(1);
     description.mutable_sampling()->set_reference_min_interval(30);
     description.mutable_sampling()->set_reference_divisor(1);
-    description.set_batch_frames(16);
+    description.set_batch_frames(8);
     description.set_options_type(TextOverlayOptions::descriptor()->full_name());
     description.set_result_type(TextOverlayResult::descriptor()->full_name());
     const absl::StatusOr<ModelNames> names = NamesFor(models_, {});
