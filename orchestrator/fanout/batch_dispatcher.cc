@@ -206,8 +206,8 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
 
   bool RetryLater(int endpoint, Pending& pending, const absl::Status& failure) {
     ++pending.retry.failures;
-    const auto delay = NextDelay(failure, pending.retry, endpoints[endpoint].max_retries,
-                                 Patience(endpoints[endpoint].batch_timeout));
+    const auto delay =
+        NextDelay(failure, pending.retry, endpoints[endpoint].max_retries, Patience(endpoints[endpoint].batch_timeout));
     if (!delay.has_value()) return false;
     {
       MutexLock lock(mutex);

@@ -26,8 +26,8 @@ struct RetryState {
 std::optional<std::chrono::milliseconds> NextDelay(const absl::Status& failure, const RetryState& state,
                                                    int max_retries, std::chrono::milliseconds patience);
 
-// When an attempt that begins now must have ended, and how long back-pressure is borne, for attempts of at most `timeout`.
-// Infinite: an attempt may take as long as the run, and back-pressure is borne for a minute.
+// When an attempt that begins now must have ended, and how long back-pressure is borne, for attempts of at most
+// `timeout`. Infinite: an attempt may take as long as the run, and back-pressure is borne for a minute.
 RetryState::Clock::time_point AttemptDeadline(absl::Duration timeout, const CancelToken& run);
 std::chrono::milliseconds Patience(absl::Duration timeout);
 

@@ -40,8 +40,8 @@ class Model {
   // infinity: nothing made of it may be served.
   virtual absl::StatusOr<std::vector<Sample>> Run(const std::string& client, std::vector<Sample> samples,
                                                   const CancelToken& cancel) const = 0;
-  // Calls of Run that get on at once, at least 1: the processors of a CPU, 1 of a GPU. A caller that has nobody beside it
-  // wins by as many threads.
+  // Calls of Run that get on at once, at least 1: the processors of a CPU, 1 of a GPU. A caller that has nobody beside
+  // it wins by as many threads.
   virtual int concurrency() const { return 1; }
 };
 

@@ -176,8 +176,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& path, const Engi
       ov::hint::inference_precision(bfloat16 ? ov::element::bf16 : ov::element::f32),
       ov::hint::enable_cpu_pinning(false),
       ov::enable_mmap(true),
-      // Kernels kept for shapes met before, of a model whose picture may have any. Its own default, 5000, is 700 MB of a
-      // text detector after 200 videos of as many sizes; fewer cost no time on videos of one size each, nor on three in turn.
+      // Kernels kept for shapes met before, of a model whose picture may have any. Its own default, 5000, is 700 MB of
+      // a text detector after 200 videos of as many sizes; fewer cost no time on videos of one size each, nor on three
+      // in turn.
       {"CPU_RUNTIME_CACHE_CAPACITY", 64},
   };
   if (!options.compiled_cache_directory.empty()) properties.insert(ov::cache_dir(options.compiled_cache_directory));

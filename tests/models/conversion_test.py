@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the installed converted models against outputs of the published implementations (golden/, by make_golden.py).
 
-A model that is not installed is skipped; `scripts/test` installs them all.
+A model that is not installed is skipped; `scripts/test` installs all but that whose licence restricts its use (rvm).
 """
 
 import os

@@ -28,9 +28,9 @@ struct ShotProbabilities {
 
 // Runs the network over windows of 100 frames, 50 frames apart, and takes the middle 50 of each; before the first and
 // after the last frame these are repeated, as published. Thumbnails are kThumbnailBytes long. A few windows are in
-// memory at once, whatever the length; as many threads as the model has use for run them. `client` as in Model::Run. INTERNAL, INVALID_MODEL_OUTPUT, if the model's inputs
-// and outputs are not those of TransNetV2: frames [n, 100, 27, 48, 3], uint8 or float32 in 0..255, to two probabilities
-// [n, 100].
+// memory at once, whatever the length; as many threads as the model has use for run them. `client` as in Model::Run.
+// INTERNAL, INVALID_MODEL_OUTPUT, if the model's inputs and outputs are not those of TransNetV2: frames [n, 100, 27,
+// 48, 3], uint8 or float32 in 0..255, to two probabilities [n, 100].
 absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
                                               std::span<const std::string_view> thumbnails, const std::string& client,
                                               const CancelToken& cancel);

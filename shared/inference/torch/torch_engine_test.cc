@@ -205,8 +205,7 @@ TEST_F(TorchEngineTest, WeightsBesideTheFileAreRead) {
   graph.Output(graph.Add("Add", {x, w}));
   const std::string weights = "weights.bin";
   const std::vector<float> values = {9, 10, 20, 30};
-  std::ofstream(folder_ / weights, std::ios::binary)
-      .write(reinterpret_cast<const char*>(values.data()), 16);
+  std::ofstream(folder_ / weights, std::ios::binary).write(reinterpret_cast<const char*>(values.data()), 16);
   onnx::TensorProto& tensor = *graph.proto().mutable_graph()->mutable_initializer(0);
   tensor.clear_raw_data();
   tensor.set_data_location(onnx::TensorProto::EXTERNAL);

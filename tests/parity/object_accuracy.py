@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rates the packaged object detectors on objects marked by hand, which decides the default.
+
+Six photographs and five frames of clips, 19 objects of eight kinds. An object counts as found by a box of its label
+that overlaps it by half (IoU 0.5); each box finds one object. Boxes that find none are false, but for those over what
+is marked as doubtful. A detector is rated at the scores from which it reports (the catalogue's `min_score`).
+
+Needs ffmpeg, the built reelsight, the clips of scripts/setup, and the packages of scripts/requirements/parity.txt (see
+`make parity`). Models that are not installed are left out.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import cv2
+import numpy as np
+
+import photographs
+from pose_accuracy import overlap
+
+MODELS = ["ssd_mobilenet_v2", "nanodet", "centernet"]
+DEFAULT = MODELS[0]
+# Least F1 of the default.
+MIN_F1 = 0.7
+MIN_OVERLAP = 0.5
+
+MEDIA = pathlib.Path(".deps/media")
+# Picture: its label and box of each object, in its pixels. `?`: doubtful, or too small to ask for.
+OBJECTS = {
+    "bus.jpg": [
+        ("bus", (17, 231, 802, 768)), ("person", (48, 399, 245, 903)), ("person", (222, 405, 345, 860)),
+        ("person", (669, 392, 810, 877)), ("?", (0, 550, 68, 876)),
+    ],
+    "zidane.jpg": [
+        ("person", (743, 41, 1148, 712)), ("person", (116, 196, 1003, 711)), ("tie", (437, 434, 527, 717)),
+        ("?", (983, 309, 1027, 460)),
+    ],
+    "astronaut.png": [("person", (20, 14, 365, 512)), ("?", (275, 330, 512, 512)), ("?", (340, 0, 470, 280))],
+    "chelsea.png": [("cat", (0, 0, 401, 300))],
+    "coffee.png": [("cup", (173, 18, 412, 276)), ("?", (75, 60, 480, 390)), ("?", (0, 0, 600, 400))],
+    "motorcycle_left.png": [
+        ("motorcycle", (92, 74, 685, 452)), ("?", (45, 100, 290, 300)), ("?", (330, 0, 741, 300)),
+    ],
+    "bikes.mp4 at 1.0 s": [("car", (519, 0, 640, 70)), ("?", (200, 0, 470, 272))],
+    "bikes.mp4 at 3.3 s": [("car", (0, 42, 318, 272)), ("?", (300, 0, 640, 272)), ("?", (0, 0, 640, 60))],
+    "bikes.mp4 at 7.0 s": [
+        ("bicycle", (118, 28, 313, 272)), ("car", (376, 107, 446, 163)), ("car", (524, 101, 605, 161)),
+        ("car", (0, 102, 68, 132)), ("?", (150, 100, 376, 135)), ("?", (440, 95, 640, 165)), ("?", (60, 0, 100, 160)),
+    ],
+    "bikes.mp4 at 9.0 s": [("bicycle", (267, 2, 530, 213)), ("?", (160, 95, 270, 272)), ("?", (270, 50, 345, 140))],
+    "carphone_pristine.mp4 at 1.0 s": [("person", (20, 10, 165, 144))],
+}  # fmt: skip
+
+
+def read(name):
+    if " at " in name:
+        clip, seconds = name.removesuffix(" s").split(" at ")
+        video = cv2.VideoCapture(str(MEDIA / clip))
+        video.set(cv2.CAP_PROP_POS_MSEC, 1000 * float(seconds))
+        good, picture = video.read()
+        if not good:
+            raise RuntimeError(f"cannot read {name}")
+        return picture
+    folder = (
+        photographs.package_folder("ultralytics") / "assets"
+        if name.endswith(".jpg")
+        else photographs.package_folder("skimage") / "data"
+    )
+    picture = cv2.imread(str(folder / name))
+    if picture is None:
+        raise RuntimeError(f"cannot read {folder / name}")
+    return picture
+
+
+def detect(program, model, picture, folder):
+    """(score, label, box in pixels) of a clip of that one picture, best first."""
+    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+    clip = f"{folder}/picture.mp4"
+    encode = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "bgr24",
+        "-s",
+        f"{width}x{height}",
+        "-i",
+        "-",
+    ]
+    encode += ["-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", clip]
+    subprocess.run(encode, input=np.ascontiguousarray(picture[:height, :width]).tobytes(), check=True)
+    command = [program, "analyze", clip, "--analyzers", "object_detection", "--format", "json", "--quiet"]
+    command += ["--option", f"object_detection.model={model}"]
+    document = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=600).stdout)
+    found = []
+    for track in document["results"][0]["objectDetection"].get("tracks", []):
+        (seen,) = track["observations"]
+        box = [seen["box"].get(side, 0) * size for side, size in
+               zip(("left", "top", "right", "bottom"), (width, height) * 2, strict=True)]  # fmt: skip
+        found.append((seen["score"], track["label"], box))
+    return sorted(found, reverse=True)
+
+
+def inside(box, doubtful):
+    """Most of the box lies over what is doubtful."""
+    width, height = (
+        min(box[2], doubtful[2]) - max(box[0], doubtful[0]),
+        min(box[3], doubtful[3]) - max(box[1], doubtful[1]),
+    )
+    return max(0, width) * max(0, height) > 0.7 * (box[2] - box[0]) * (box[3] - box[1])
+
+
+def rate(objects, found):
+    """Objects found, boxes that are false, and what was missed."""
+    open_objects = [one for one in objects if one[0] != "?"]
+    doubtful = [box for label, box in objects if label == "?"]
+    hits, false = 0, []
+    for _, label, box in found:
+        best = max((one for one in open_objects if one[0] == label), key=lambda one: overlap(one[1], box), default=None)
+        if best is not None and overlap(best[1], box) >= MIN_OVERLAP:
+            open_objects.remove(best)
+            hits += 1
+        elif not any(inside(box, area) for area in doubtful):
+            false.append(label)
+    return hits, false, [label for label, _ in open_objects]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/release/bin/reelsight")
+    options = parser.parse_args()
+    listed = json.loads(
+        subprocess.run([options.program, "models", "list", "--json"], capture_output=True, check=True).stdout
+    )
+    installed = {one["model"]["name"] for one in listed if one["installed"]}
+    pictures = {name: read(name) for name in OBJECTS}
+    rates = {}
+    for model in MODELS:
+        if model not in installed:
+            print(f"{model} is left out: not installed; run: reelsight models pull {model}")
+            continue
+        print(model)
+        hits = false = missed = 0
+        with tempfile.TemporaryDirectory() as folder:
+            for name, objects in OBJECTS.items():
+                one, wrong, absent = rate(objects, detect(options.program, model, pictures[name], folder))
+                hits, false, missed = hits + one, false + len(wrong), missed + len(absent)
+                print(f"  {name:32} {one} found  false: {', '.join(wrong) or '-'}  missed: {', '.join(absent) or '-'}")
+        rates[model] = 2 * hits / (2 * hits + false + missed)
+        print(f"  {hits} of {hits + missed} found, {false} false, F1 {rates[model]:.3f}")
+    failures = []
+    if rates.get(DEFAULT, 0) < MIN_F1:
+        failures.append(f"F1 of the default {DEFAULT} is {rates.get(DEFAULT, 0):.3f}, below {MIN_F1}")
+    failures += [f"{model} is better than the default" for model, f1 in rates.items() if f1 > rates.get(DEFAULT, 0)]
+    print("\n".join(failures) if failures else "passed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
