@@ -5,6 +5,7 @@
 #include <bit>
 #include <numeric>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -70,12 +71,14 @@ void BuildShapeSubgraph(Random& random, TestGraph& graph) {
   graph.Output(graph.Add("Relu", {graph.Add("Reshape", {x, flat})}));
 }
 
-// True if an output place lies on a step of `nearest`, where a rounding error of the scale decides the side. A scale that
-// is a power of two has none.
-bool OnAStep(int64_t in, int64_t out) {
+// True if an output place lies on a step of `nearest`, where a rounding error of the scale decides the side. A scale
+// that is a power of two has none.
+bool OnAStep(std::string_view transform, int64_t in, int64_t out) {
+  if (transform == "align_corners") return false;
   if (out % in == 0 && std::has_single_bit(static_cast<uint64_t>(out / in))) return false;
-  for (int64_t place = 1; place < out; ++place) {
-    if (2 * place * in % out == 0) return true;
+  const bool corners = transform == "asymmetric";
+  for (int64_t place = corners ? 1 : 0; place < out; ++place) {
+    if ((2 * place + (corners ? 0 : 1)) * in % out == 0) return true;
   }
   return false;
 }
@@ -95,7 +98,7 @@ void BuildResize(Random& random, TestGraph& graph, const char* mode, const char*
       int64_t out = 0;
       do {
         out = Pick(random, 1, 12);
-      } while (std::string(transform) == "asymmetric" && OnAStep(in, out));
+      } while (std::string(mode) == "nearest" && OnAStep(transform, in, out));
       return out;
     };
     const int64_t height = size(h);
