@@ -219,8 +219,8 @@ absl::StatusOr<const config::v1::ModelEntry*> ModelRuntime::Entry(std::string_vi
                                             "; `reelsight models list` shows what there is"));
 }
 
-const config::v1::ModelEntry* ModelRuntime::DefaultFor(std::string_view task) const {
-  return store_.catalog().DefaultFor(task);
+const config::v1::ModelEntry* ModelRuntime::DefaultFor(std::string_view task, std::string_view role) const {
+  return store_.catalog().DefaultFor(task, role);
 }
 
 absl::Status ModelRuntime::Installed(std::string_view name) const {

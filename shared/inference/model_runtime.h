@@ -59,7 +59,7 @@ class ModelRuntime final : public ModelSource {
                                                               telemetry::Metrics* metrics);
 
   absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const override;
-  const config::v1::ModelEntry* DefaultFor(std::string_view task) const override;
+  const config::v1::ModelEntry* DefaultFor(std::string_view task, std::string_view role) const override;
   absl::Status Installed(std::string_view name) const override;
   absl::StatusOr<PinnedModel> Acquire(std::string_view name, const CancelToken& cancel) override;
 

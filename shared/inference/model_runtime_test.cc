@@ -55,9 +55,10 @@ class ModelRuntimeTest : public ::testing::Test {
     directory_ = absl::StrCat(::testing::TempDir(), "/runtime_models_",
                               ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(directory_);
-    const auto catalog = model_store::ModelCatalog::Parse(
-        absl::StrCat(Entry("a", "default_for_task: true"), Entry("b"), Entry("c", "cpu_only: true"), Entry("absent")),
-        "test");
+    const auto catalog =
+        model_store::ModelCatalog::Parse(absl::StrCat(Entry("a", "default_for_task: true"), Entry("b"),
+                                                      Entry("c", "cpu_only: true"), Entry("absent"), Entry("gone")),
+                                         "test");
     store_ = std::make_unique<model_store::ModelStore>(*catalog, directory_);
     for (const char* name : {"a", "b", "c"}) {
       std::filesystem::create_directories(absl::StrCat(directory_, "/", name, "/1"));
@@ -99,7 +100,7 @@ TEST_F(ModelRuntimeTest, RunsSamplesInOrderAndCountsUses) {
   EXPECT_EQ(metrics_.models().cache_misses_total.Value({"a"}), 1);
   EXPECT_EQ(metrics_.models().cache_hits_total.Value({"a"}), 2);
   EXPECT_EQ(metrics_.models().loaded.Value({"a"}), 1);
-  EXPECT_EQ(runtime->DefaultFor("object_detection")->name(), "a");
+  EXPECT_EQ(runtime->DefaultFor("object_detection", "")->name(), "a");
 }
 
 TEST_F(ModelRuntimeTest, ABatchOnAGpuIsOneRun) {
@@ -193,6 +194,10 @@ TEST_F(ModelRuntimeTest, MissingAndUnknownModelsSayWhatToDo) {
   EXPECT_FALSE(description.available());
   EXPECT_THAT(description.unavailable_reason(), HasSubstr("reelsight models pull absent"));
   EXPECT_EQ(description.models_size(), 2);
+  description.Clear();
+  DescribeModels(*runtime, {"absent", "a", "gone"}, &description);
+  EXPECT_EQ(description.unavailable_reason(),
+            "models absent, gone are not installed; get them by: reelsight models pull absent gone");
 }
 
 TEST_F(ModelRuntimeTest, AWrongSampleIsNamed) {

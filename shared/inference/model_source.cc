@@ -3,6 +3,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "shared/base/status.h"
+
 namespace reelsight::inference {
 
 const ModelMetadata& Model::metadata() const {
@@ -32,17 +36,35 @@ analyzer::v1::Model DescribeModel(const config::v1::ModelEntry& entry) {
   return model;
 }
 
+absl::StatusOr<const config::v1::ModelEntry*> DefaultOfFamily(const ModelSource& models, std::string_view task,
+                                                              std::string_view role, std::string_view family) {
+  const config::v1::ModelEntry* const entry = models.DefaultFor(task, role);
+  if (entry != nullptr && entry->family() == family) return entry;
+  const std::string part = absl::StrCat("default ", std::string(role), " of ", std::string(task));
+  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing,
+                   entry == nullptr ? absl::StrCat("the catalogue names no ", part)
+                                    : absl::StrCat("the ", part, ", ", entry->name(), ", is of family ",
+                                                   entry->family(), ", not of family ", std::string(family)));
+}
+
 void DescribeModels(const ModelSource& models, const std::vector<std::string>& names,
                     analyzer::v1::AnalyzerDescription* description) {
   description->set_available(true);
+  std::vector<std::string> missing;
   for (const std::string& name : names) {
     const auto entry = models.Entry(name);
     if (entry.ok()) *description->add_models() = DescribeModel(**entry);
     const absl::Status installed = entry.ok() ? models.Installed(name) : entry.status();
-    if (installed.ok() || !description->available()) continue;
+    if (installed.ok()) continue;
+    if (GetReason(installed) == "WEIGHTS_MISSING") missing.push_back(name);
+    if (!description->available()) continue;
     description->set_available(false);
     description->set_unavailable_reason(std::string(installed.message()));
   }
+  if (missing.size() < 2) return;
+  description->set_unavailable_reason(absl::StrCat("models ", absl::StrJoin(missing, ", "),
+                                                   " are not installed; get them by: reelsight models pull ",
+                                                   absl::StrJoin(missing, " ")));
 }
 
 }  // namespace reelsight::inference

@@ -63,8 +63,9 @@ class ModelSource {
   // The model's entry in the catalogue. INVALID_ARGUMENT, INVALID_FIELD with the names of the task's models, if there
   // is none.
   virtual absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const = 0;
-  // The model that an analyzer uses unless it is told otherwise; nullptr if the catalogue names none.
-  virtual const config::v1::ModelEntry* DefaultFor(std::string_view task) const = 0;
+  // The model that an analyzer uses for a part of its task unless it is told otherwise; nullptr if the catalogue names
+  // none. `role` is empty where one model does all of the task.
+  virtual const config::v1::ModelEntry* DefaultFor(std::string_view task, std::string_view role) const = 0;
   // OK if the weights are installed; else FAILED_PRECONDITION, WEIGHTS_MISSING with the command that gets them.
   virtual absl::Status Installed(std::string_view name) const = 0;
   // Loads the model unless it is loaded. Blocks. RESOURCE_EXHAUSTED if it does not fit into the memory budget;
@@ -82,7 +83,13 @@ ImageTensorOptions WithCatalogInput(ImageTensorOptions options, const config::v1
 // What Describe and Summarize say of a model.
 analyzer::v1::Model DescribeModel(const config::v1::ModelEntry& entry);
 
-// Sets `available` and `unavailable_reason` of `description`, and adds the models, by what is installed of `names`.
+// The default for a part of a task, whose family the analyzer knows. FAILED_PRECONDITION, WEIGHTS_MISSING, if the
+// catalogue names none, or one of another family.
+absl::StatusOr<const config::v1::ModelEntry*> DefaultOfFamily(const ModelSource& models, std::string_view task,
+                                                              std::string_view role, std::string_view family);
+
+// Sets `available` and `unavailable_reason` of `description`, and adds the models, by what is installed of `names`. The
+// reason names all that are missing, and one command that gets them.
 void DescribeModels(const ModelSource& models, const std::vector<std::string>& names,
                     analyzer::v1::AnalyzerDescription* description);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "shared/base/status.h"
 #include "shared/model_store/builtin_catalog.h"
 #include "shared/process/config_file.h"
@@ -68,6 +69,19 @@ absl::Status CheckEntry(const ModelEntry& entry) {
   return absl::OkStatus();
 }
 
+// Refuses a default that nobody would use. `roles`: those of the analyzers that come with models.
+absl::Status CheckRole(const ModelEntry& entry, const std::map<std::string, std::set<std::string>>& roles) {
+  const auto known = roles.find(entry.task());
+  if (!entry.default_for_task() || known == roles.end() || known->second.contains(entry.role())) {
+    return absl::OkStatus();
+  }
+  if (known->second.contains("")) {
+    return InvalidField("role", absl::StrCat(entry.task(), " takes one model: leave the role out"));
+  }
+  return InvalidField("role", absl::StrCat("`", entry.role(), "` is no role of ", entry.task(), "; there are ",
+                                           absl::StrJoin(known->second, ", ")));
+}
+
 }  // namespace
 
 absl::Status ModelCatalog::Add(const config::v1::ModelCatalog& catalog, const std::string& folder,
@@ -95,9 +109,18 @@ absl::Status ModelCatalog::Add(const config::v1::ModelCatalog& catalog, const st
 
 absl::StatusOr<ModelCatalog> ModelCatalog::Load(const std::vector<std::string>& files) {
   ASSIGN_OR_RETURN(ModelCatalog catalog, Parse(kBuiltinCatalog, "built-in catalogue"));
+  std::map<std::string, std::set<std::string>> roles;
+  for (const auto& [name, entry] : catalog.models_) {
+    if (entry.default_for_task()) roles[entry.task()].insert(entry.role());
+  }
   for (const std::string& file : files) {
     config::v1::ModelCatalog own;
     RETURN_IF_ERROR(process::LoadConfigFile(file, &own));
+    for (const ModelEntry& entry : own.models()) {
+      if (const absl::Status status = CheckRole(entry, roles); !status.ok()) {
+        return Annotate(status, absl::StrCat(file, ": model ", entry.name()));
+      }
+    }
     RETURN_IF_ERROR(catalog.Add(own, std::filesystem::absolute(file).parent_path().string(), file));
   }
   return catalog;
@@ -116,9 +139,9 @@ const ModelEntry* ModelCatalog::Find(std::string_view name) const {
   return it == models_.end() ? nullptr : &it->second;
 }
 
-const ModelEntry* ModelCatalog::DefaultFor(std::string_view task) const {
+const ModelEntry* ModelCatalog::DefaultFor(std::string_view task, std::string_view role) const {
   for (const auto& [name, entry] : models_) {
-    if (entry.task() == task && entry.default_for_task()) return &entry;
+    if (entry.task() == task && entry.role() == role && entry.default_for_task()) return &entry;
   }
   return nullptr;
 }

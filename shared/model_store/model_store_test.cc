@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
@@ -38,7 +39,7 @@ void Write(const std::string& path, const std::string& content) {
 TEST(ModelCatalogTest, TheBuiltInOneIsValid) {
   const auto catalog = ModelCatalog::Load({});
   ASSERT_TRUE(catalog.ok()) << catalog.status();
-  ASSERT_NE(catalog->DefaultFor("object_detection"), nullptr);
+  ASSERT_NE(catalog->DefaultFor("object_detection", ""), nullptr);
   for (const auto& [name, entry] : catalog->models()) {
     EXPECT_FALSE(entry.license().empty()) << name;
     EXPECT_FALSE(entry.family().empty()) << name;
@@ -53,7 +54,7 @@ TEST(ModelCatalogTest, OwnEntriesOverrideAndErrorsHaveAPlace) {
   Write(file, absl::StrCat(Entry("zebra_yolo", "family: 'yolov8_detect' default_for_task: true")));
   const auto catalog = ModelCatalog::Load({file});
   ASSERT_TRUE(catalog.ok()) << catalog.status();
-  EXPECT_EQ(catalog->DefaultFor("object_detection")->name(), "zebra_yolo");
+  EXPECT_EQ(catalog->DefaultFor("object_detection", "")->name(), "zebra_yolo");
   EXPECT_EQ(catalog->Find("zebra_yolo")->files(0).path(), folder / "hello.onnx");
   EXPECT_TRUE(catalog->Find("movenet_multipose")->default_for_task());
   Write(file, "models {\n  nmae: 'x'\n}\n");
@@ -63,13 +64,35 @@ TEST(ModelCatalogTest, OwnEntriesOverrideAndErrorsHaveAPlace) {
 TEST(ModelCatalogTest, ADefaultReplacesItsOwnRoleOnly) {
   const testing::ScratchFolder folder;
   const std::string file = folder / "mine.textproto";
-  Write(file, absl::StrCat(Entry("a", "default_for_task: true role: 'finder'"), Entry("b", "default_for_task: true"),
-                           Entry("c", "default_for_task: true role: 'finder'")));
+  const auto of_own_task = [](std::string entry) {
+    return absl::StrReplaceAll(entry, {{"object_detection", "my_task"}});
+  };
+  Write(file, of_own_task(absl::StrCat(Entry("a", "default_for_task: true role: 'finder'"),
+                                       Entry("b", "default_for_task: true"),
+                                       Entry("c", "default_for_task: true role: 'finder'"))));
   const auto catalog = ModelCatalog::Load({file});
   ASSERT_TRUE(catalog.ok()) << catalog.status();
+  EXPECT_EQ(catalog->DefaultFor("my_task", "finder")->name(), "c");
+  EXPECT_EQ(catalog->DefaultFor("my_task", "")->name(), "b");
+  EXPECT_EQ(catalog->DefaultFor("my_task", "reader"), nullptr);
   EXPECT_FALSE(catalog->Find("a")->default_for_task());
   EXPECT_TRUE(catalog->Find("b")->default_for_task());
   EXPECT_TRUE(catalog->Find("c")->default_for_task());
+}
+
+TEST(ModelCatalogTest, ADefaultThatNobodyWouldUseIsRefused) {
+  const testing::ScratchFolder folder;
+  const std::string file = folder / "mine.textproto";
+  const auto error = [&](const std::string& text) {
+    Write(file, text);
+    return std::string(ModelCatalog::Load({file}).status().message());
+  };
+  EXPECT_THAT(error(Entry("a", "default_for_task: true role: 'finder'")), HasSubstr("leave the role out"));
+  const std::string text =
+      absl::StrReplaceAll(Entry("a", "default_for_task: true"), {{"object_detection", "text_overlay"}});
+  EXPECT_THAT(error(text), HasSubstr("model a: role: `` is no role of text_overlay; there are classifier, detector, "
+                                     "recognizer"));
+  EXPECT_EQ(error(Entry("a", "role: 'finder'")), "");
 }
 
 TEST(ModelCatalogTest, BadEntriesAreRefused) {

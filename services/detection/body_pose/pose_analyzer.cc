@@ -40,7 +40,7 @@ absl::StatusOr<const ModelEntry*> ModelFor(const inference::ModelSource& models,
     return InvalidField("options.body_pose.model",
                         absl::StrCat(entry->name(), " is for ", entry->task(), ", not for ", kName));
   }
-  if (const ModelEntry* const entry = models.DefaultFor(kName); entry != nullptr) return entry;
+  if (const ModelEntry* const entry = models.DefaultFor(kName, ""); entry != nullptr) return entry;
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing,
                    "the catalogue names no default model for body_pose");
 }

@@ -128,7 +128,9 @@ class FakeModels final : public inference::ModelSource {
     }
     return InvalidField("model", absl::StrCat("no model ", std::string(name)));
   }
-  const ModelEntry* DefaultFor(std::string_view /*task*/) const override { return &entries_[0]; }
+  const ModelEntry* DefaultFor(std::string_view /*task*/, std::string_view /*role*/) const override {
+    return &entries_[0];
+  }
   absl::Status Installed(std::string_view /*name*/) const override { return absl::OkStatus(); }
   absl::StatusOr<inference::PinnedModel> Acquire(std::string_view name, const CancelToken& /*cancel*/) override {
     ASSIGN_OR_RETURN(const ModelEntry* const entry, Entry(name));

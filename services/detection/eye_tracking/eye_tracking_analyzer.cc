@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,10 +22,7 @@ namespace {
 using v1::EyeTrackingResult;
 using Observation = EyeTrackingResult::Observation;
 
-constexpr char kShortRange[] = "blazeface_short_range";
-constexpr char kFullRange[] = "blazeface_full_range";
-constexpr char kMesh[] = "mediapipe_face_landmark";
-constexpr char kIris[] = "mediapipe_iris_landmark";
+constexpr char kName[] = "eye_tracking";
 
 constexpr float kDefaultMinScore = 0.5F;
 // Below this openness an iris is hidden, and no gaze can be told.
@@ -225,13 +223,36 @@ std::string MakeHeadline(const EyeTrackingResult& result) {
   return headline;
 }
 
+// Names of the four networks in the catalogue.
+struct ModelNames {
+  std::string short_range;
+  std::string full_range;
+  std::string mesh;
+  std::string iris;
+};
+
+// The catalogue's defaults. FAILED_PRECONDITION, WEIGHTS_MISSING if it lacks one, or has one of another family.
+absl::StatusOr<ModelNames> ChooseModels(const inference::ModelSource& models) {
+  ModelNames names;
+  for (const auto& [role, family, name] :
+       {std::tuple{"near_face_detector", "blazeface_short_range", &names.short_range},
+        {"far_face_detector", "blazeface_full_range", &names.full_range},
+        {"face_mesh", "mediapipe_face_mesh", &names.mesh},
+        {"iris", "mediapipe_iris", &names.iris}}) {
+    ASSIGN_OR_RETURN(const config::v1::ModelEntry* const entry,
+                     inference::DefaultOfFamily(models, kName, role, family));
+    *name = entry->name();
+  }
+  return names;
+}
+
 class EyeTrackingAnalyzer final : public analysis::Analyzer {
  public:
   explicit EyeTrackingAnalyzer(inference::ModelSource& models) : models_(models) {}
 
   analyzer::v1::AnalyzerDescription Describe() const override {
     analyzer::v1::AnalyzerDescription description;
-    description.set_name("eye_tracking");
+    description.set_name(kName);
     description.set_description("Faces, turn of heads, direction of gaze, openness of eyes, blinks");
     description.mutable_frame_spec()->set_format(analyzer::v1::PIXEL_FORMAT_RGB24);
     description.mutable_frame_spec()->set_max_side_px(960);
@@ -244,18 +265,24 @@ class EyeTrackingAnalyzer final : public analysis::Analyzer {
     dependency.set_optional(true);
     description.set_options_type(v1::EyeTrackingOptions::descriptor()->full_name());
     description.set_result_type(EyeTrackingResult::descriptor()->full_name());
-    inference::DescribeModels(models_, {kShortRange, kFullRange, kMesh, kIris}, &description);
+    if (const auto names = ChooseModels(models_); names.ok()) {
+      inference::DescribeModels(models_, {names->short_range, names->full_range, names->mesh, names->iris},
+                                &description);
+    } else {
+      description.set_unavailable_reason(std::string(names.status().message()));
+    }
     return description;
   }
 
   absl::StatusOr<std::vector<std::string>> AnalyzeFrames(const analysis::BatchView& view,
                                                          const CancelToken& cancel) override {
     ASSIGN_OR_RETURN(const v1::EyeTrackingOptions options, Options(*view.options));
+    ASSIGN_OR_RETURN(const ModelNames names, ChooseModels(models_));
     FaceModels models;
-    ASSIGN_OR_RETURN(models.short_range, inference::AcquireFor(view, models_, kShortRange, cancel));
-    ASSIGN_OR_RETURN(models.full_range, inference::AcquireFor(view, models_, kFullRange, cancel));
-    ASSIGN_OR_RETURN(models.mesh, inference::AcquireFor(view, models_, kMesh, cancel));
-    ASSIGN_OR_RETURN(models.iris, inference::AcquireFor(view, models_, kIris, cancel));
+    ASSIGN_OR_RETURN(models.short_range, inference::AcquireFor(view, models_, names.short_range, cancel));
+    ASSIGN_OR_RETURN(models.full_range, inference::AcquireFor(view, models_, names.full_range, cancel));
+    ASSIGN_OR_RETURN(models.mesh, inference::AcquireFor(view, models_, names.mesh, cancel));
+    ASSIGN_OR_RETURN(models.iris, inference::AcquireFor(view, models_, names.iris, cancel));
     ASSIGN_OR_RETURN(const FaceFinder finder, FaceFinder::Create(std::move(models), {.min_score = options.min_score(),
                                                                                      .client = view.request_id}));
     std::vector<const analysis::Image*> pictures;
@@ -296,7 +323,8 @@ class EyeTrackingAnalyzer final : public analysis::Analyzer {
     response.mutable_typed()->PackFrom(result);
     FillTimeline(result, response);
     response.set_headline(MakeHeadline(result));
-    ASSIGN_OR_RETURN(const config::v1::ModelEntry* const mesh, models_.Entry(kMesh));
+    ASSIGN_OR_RETURN(const ModelNames names, ChooseModels(models_));
+    ASSIGN_OR_RETURN(const config::v1::ModelEntry* const mesh, models_.Entry(names.mesh));
     *response.mutable_model() = inference::DescribeModel(*mesh);
     return response;
   }

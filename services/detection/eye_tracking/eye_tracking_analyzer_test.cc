@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/detection/eye_tracking/eye_tracking_analyzer.h"
 
+#include <fstream>
+
 #include "gtest/gtest.h"
 #include "reelsight/v1/eye_tracking.pb.h"
 #include "services/detection/eye_tracking/face_pictures_test_support.h"
 #include "shared/testing/analyzer_driver.h"
+#include "shared/testing/scratch_folder.h"
 #include "shared/testing/test_models.h"
 
 namespace reelsight::eye_tracking {
@@ -97,6 +100,31 @@ TEST(EyeTrackingAnalyzerTest, NoFramesGiveAnEmptyResult) {
   const auto response = analyzer->Summarize({}, CancelToken());
   EXPECT_TRUE(ResultOf(response).faces().empty());
   EXPECT_EQ(response->headline(), "no face");
+}
+
+TEST(EyeTrackingAnalyzerTest, ADefaultOfYourOwnTakesItsRole) {
+  const auto described = [](const std::string& family) {
+    const testing::ScratchFolder folder;
+    std::ofstream(folder / "mine.textproto")
+        << "models { name: 'mine' version: '1' task: 'eye_tracking' role: 'iris' default_for_task: true family: '"
+        << family << "' files { name: 'm' size_bytes: 1 path: 'm' sha256: '" << std::string(64, '0') << "' } }";
+    auto store =
+        model_store::ModelStore::Open({.directory = folder / "models", .catalog_files = {folder / "mine.textproto"}});
+    EXPECT_TRUE(store.ok()) << store.status();
+    testing::TestModels models(*std::move(store), {});
+    return MakeEyeTrackingAnalyzer(models.runtime())->Describe();
+  };
+  const auto good = described("mediapipe_iris");
+  ASSERT_EQ(good.models_size(), 4);
+  EXPECT_EQ(good.models(3).name(), "mine");
+  EXPECT_NE(good.unavailable_reason().find(
+                "reelsight models pull blazeface_short_range blazeface_full_range mediapipe_face_landmark mine"),
+            std::string::npos)
+      << good.unavailable_reason();
+  const auto wrong = described("other");
+  EXPECT_FALSE(wrong.available());
+  EXPECT_EQ(wrong.unavailable_reason(),
+            "the default iris of eye_tracking, mine, is of family other, not of family mediapipe_iris");
 }
 
 TEST(EyeTrackingAnalyzerTest, RefusesScoresOutOfRange) {

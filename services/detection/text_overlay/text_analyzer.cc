@@ -12,6 +12,7 @@
 #include "services/detection/text_overlay/craft_crnn_reader.h"
 #include "services/detection/text_overlay/pp_ocr_reader.h"
 #include "services/detection/text_overlay/text_joiner.h"
+#include "services/detection/text_overlay/text_models.h"
 #include "services/detection/text_overlay/text_payload.h"
 #include "services/detection/text_overlay/text_reader.h"
 #include "shared/base/status.h"
@@ -29,41 +30,6 @@ constexpr float kDefaultMinScore = 0.6F;
 constexpr float kWeakScore = 0.3F;
 // Texts in the headline, and their length.
 constexpr int kHeadlineTexts = 3;
-
-// The models of one engine, by their names in the catalogue.
-struct ModelNames {
-  std::string detector;
-  // Empty: none.
-  std::string classifier;
-  std::string recognizer;
-
-  std::vector<std::string> all() const {
-    std::vector<std::string> names = {detector, classifier, recognizer};
-    std::erase(names, "");
-    return names;
-  }
-};
-
-absl::StatusOr<std::string> NameOr(const inference::ModelSource& models, const std::string& field,
-                                   const std::string& name, const std::string& family, const std::string& otherwise) {
-  if (name.empty()) return otherwise;
-  ASSIGN_OR_RETURN(const ModelEntry* const entry, models.Entry(name));
-  if (entry->task() == kName && entry->family() == family) return name;
-  return InvalidField(absl::StrCat("options.text_overlay.", field),
-                      absl::StrCat(name, " is of family ", entry->family(), " for ", entry->task(), ", not of family ",
-                                   family, " for ", kName));
-}
-
-absl::StatusOr<ModelNames> NamesFor(const inference::ModelSource& models, const TextOverlayOptions& options) {
-  const bool craft = options.engine() == TextOverlayOptions::CRAFT_CRNN;
-  ModelNames names;
-  ASSIGN_OR_RETURN(names.detector, NameOr(models, "detector_model", options.detector_model(),
-                                          craft ? "craft" : "ppocr_det", craft ? "craft" : "ppocr_v6_det_small"));
-  ASSIGN_OR_RETURN(names.recognizer, NameOr(models, "recognizer_model", options.recognizer_model(),
-                                            craft ? "crnn" : "ppocr_rec", craft ? "crnn" : "ppocr_v6_rec_small"));
-  if (!craft) names.classifier = "ppocr_v2_cls_mobile";
-  return names;
-}
 
 v1::TextOverlayResult::Position ToProto(Position position) {
   switch (position) {
@@ -141,8 +107,11 @@ class TextAnalyzer final : public analysis::Analyzer {
     description.set_batch_frames(8);
     description.set_options_type(TextOverlayOptions::descriptor()->full_name());
     description.set_result_type(TextOverlayResult::descriptor()->full_name());
-    const absl::StatusOr<ModelNames> names = NamesFor(models_, {});
-    if (names.ok()) inference::DescribeModels(models_, names->all(), &description);
+    if (const absl::StatusOr<TextModels> chosen = ChooseModels(models_, {}); chosen.ok()) {
+      inference::DescribeModels(models_, chosen->all(), &description);
+    } else {
+      description.set_unavailable_reason(std::string(chosen.status().message()));
+    }
     return description;
   }
 
@@ -166,7 +135,7 @@ class TextAnalyzer final : public analysis::Analyzer {
   absl::StatusOr<analyzer::v1::SummarizeResponse> Summarize(const analyzer::v1::SummarizeRequest& request,
                                                             const CancelToken& cancel) override {
     ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<TextOverlayOptions>(request.options()));
-    ASSIGN_OR_RETURN(const ModelNames names, NamesFor(models_, options));
+    ASSIGN_OR_RETURN(const TextModels names, ChooseModels(models_, options));
     ASSIGN_OR_RETURN(const ModelEntry* const recognizer, models_.Entry(names.recognizer));
     JoinOptions join;
     join.min_score = options.has_min_score() ? options.min_score() : kDefaultMinScore;
@@ -212,7 +181,7 @@ class TextAnalyzer final : public analysis::Analyzer {
  private:
   absl::StatusOr<std::unique_ptr<TextReader>> ReaderFor(const analysis::BatchView& view,
                                                         const TextOverlayOptions& options, const CancelToken& cancel) {
-    ASSIGN_OR_RETURN(const ModelNames names, NamesFor(models_, options));
+    ASSIGN_OR_RETURN(const TextModels names, ChooseModels(models_, options));
     ASSIGN_OR_RETURN(inference::PinnedModel detector, inference::AcquireFor(view, models_, names.detector, cancel));
     ASSIGN_OR_RETURN(inference::PinnedModel recognizer, inference::AcquireFor(view, models_, names.recognizer, cancel));
     if (names.classifier.empty()) return MakeCraftCrnnReader(std::move(detector), std::move(recognizer));

@@ -138,7 +138,7 @@ absl::StatusOr<std::string> CutAnalyzer::NeuralModel(const CutAnalysisOptions& o
     }
     return options.model();
   }
-  const config::v1::ModelEntry* const entry = models_->DefaultFor(kName);
+  const config::v1::ModelEntry* const entry = models_->DefaultFor(kName, "");
   return entry == nullptr ? std::string() : entry->name();
 }
 

@@ -74,7 +74,7 @@ void PrintEvidence(const analyzer::v1::SummarizeRequest& request) {
 absl::StatusOr<v1::CutAnalysisResult> FindByNetwork(const analyzer::v1::SummarizeRequest& request,
                                                     inference::ModelSource& models, double fps) {
   ASSIGN_OR_RETURN(const inference::PinnedModel model,
-                   models.Acquire(models.DefaultFor("cut_analysis")->name(), CancelToken()));
+                   models.Acquire(models.DefaultFor("cut_analysis", "")->name(), CancelToken()));
   std::vector<std::string_view> thumbnails;
   for (const analyzer::v1::FrameResult& frame : request.results()) {
     thumbnails.push_back(SplitPayload(frame.payload()).thumbnail);

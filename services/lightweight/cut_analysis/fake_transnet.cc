@@ -63,8 +63,8 @@ absl::StatusOr<const config::v1::ModelEntry*> FakeTransNet::Entry(std::string_vi
   return InvalidField("model", "no such model");
 }
 
-const config::v1::ModelEntry* FakeTransNet::DefaultFor(std::string_view task) const {
-  return task == entry_.task() ? &entry_ : nullptr;
+const config::v1::ModelEntry* FakeTransNet::DefaultFor(std::string_view task, std::string_view role) const {
+  return task == entry_.task() && role == entry_.role() ? &entry_ : nullptr;
 }
 
 absl::Status FakeTransNet::Installed(std::string_view /*name*/) const {

@@ -27,7 +27,7 @@ class FakeTransNet final : public inference::Model, public inference::ModelSourc
 
   // inference::ModelSource: this network under the name `transnetv2`, and `other` of another task.
   absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const override;
-  const config::v1::ModelEntry* DefaultFor(std::string_view task) const override;
+  const config::v1::ModelEntry* DefaultFor(std::string_view task, std::string_view role) const override;
   absl::Status Installed(std::string_view name) const override;
   absl::StatusOr<inference::PinnedModel> Acquire(std::string_view name, const CancelToken& cancel) override;
 

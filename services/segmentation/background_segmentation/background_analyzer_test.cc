@@ -66,7 +66,9 @@ class RedIsAPerson final : public inference::Model, public inference::ModelSourc
     if (name == entry_.name()) return &entry_;
     return InvalidField("model", "no such model");
   }
-  const config::v1::ModelEntry* DefaultFor(std::string_view /*task*/) const override { return &entry_; }
+  const config::v1::ModelEntry* DefaultFor(std::string_view /*task*/, std::string_view /*role*/) const override {
+    return &entry_;
+  }
   absl::Status Installed(std::string_view /*name*/) const override {
     if (installed) return absl::OkStatus();
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing, "pull red");
