@@ -81,7 +81,8 @@ class AnalyzeCommand final : public Command {
   }
 
   ExitCode Run() override {
-    AnalyzeRunner::Options options{.inputs = inputs_, .output = output_, .report = report_, .quiet = quiet_};
+    AnalyzeRunner::Options options{
+        .inputs = inputs_, .output = output_, .report = report_, .quiet = quiet_};
     if (const absl::Status status = ReadFlags(options); !status.ok()) {
       std::fprintf(stderr, "reelsight analyze: %s\nTry `reelsight analyze --help`.\n",
                    Printable(std::string(status.message())).c_str());
@@ -100,7 +101,7 @@ class AnalyzeCommand final : public Command {
       stdin_file = *std::move(spooled);
       options.stdin_path = absl::StrCat("/proc/self/fd/", stdin_file.get());
     }
-    if (remote_.server.empty() && !offline_) GetModels(cancel);
+    if (remote_.server.empty() && !offline_) GetModels(options.request, cancel);
     if (cancel.cancelled()) return ExitCode::kInterrupted;
     absl::StatusOr<std::unique_ptr<Backend>> backend = MakeBackend();
     if (!backend.ok()) {
@@ -148,11 +149,10 @@ class AnalyzeCommand final : public Command {
   }
 
   // Fetches the models that the run will want. A failure is told, and the run goes on without.
-  void GetModels(const CancelToken& cancel) const {
+  void GetModels(const v1::AnalyzeRequest& request, const CancelToken& cancel) const {
     const auto store = inference::OpenStore(EmbeddedBackend::PersonalConfig().models());
     if (!store.ok()) return;
-    std::vector<std::string> missing = MissingDefaults(*store, flags_.analyzers);
-    for (const std::string& name : MissingOfOptions(*store, flags_.options)) missing.push_back(name);
+    const std::vector<std::string> missing = MissingModels(*store, request);
     if (missing.empty()) return;
     (void)PullModels(*store, missing, {.quiet = quiet_, .err = Terminal::ForDescriptor(STDERR_FILENO)}, cancel);
   }

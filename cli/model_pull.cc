@@ -6,13 +6,15 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "cli/time_text.h"
+#include "google/protobuf/descriptor.h"
+#include "services/detection/text_overlay/text_models.h"
 #include "shared/base/status.h"
+#include "shared/inference/model_source.h"
 
 namespace reelsight::cli {
 namespace {
@@ -89,6 +91,29 @@ absl::Status AskForLicense(const ModelEntry& entry, const ModelPullOptions& opti
       absl::StrCat("model ", entry.name(), ": read its licence, then pull it with --accept-license"));
 }
 
+constexpr char kTextOverlay[] = "text_overlay";
+
+// What the catalogue knows of models, before anything is loaded.
+class CatalogedModels final : public inference::ModelSource {
+ public:
+  explicit CatalogedModels(const model_store::ModelStore& store) : store_(store) {}
+
+  absl::StatusOr<const ModelEntry*> Entry(std::string_view name) const override {
+    if (const ModelEntry* const entry = store_.catalog().Find(name); entry != nullptr) return entry;
+    return InvalidField("model", absl::StrCat("the catalogue has no model ", std::string(name)));
+  }
+  const ModelEntry* DefaultFor(std::string_view task, std::string_view role) const override {
+    return store_.catalog().DefaultFor(task, role);
+  }
+  absl::Status Installed(std::string_view name) const override { return store_.Installed(name).status(); }
+  absl::StatusOr<inference::PinnedModel> Acquire(std::string_view name, const CancelToken& /*cancel*/) override {
+    return absl::UnimplementedError(absl::StrCat("model ", std::string(name), " is only looked up here"));
+  }
+
+ private:
+  const model_store::ModelStore& store_;
+};
+
 }  // namespace
 
 absl::Status PullModels(const model_store::ModelStore& store, const std::vector<std::string>& names,
@@ -120,26 +145,40 @@ absl::Status PullModels(const model_store::ModelStore& store, const std::vector<
   return first;
 }
 
-std::vector<std::string> MissingDefaults(const model_store::ModelStore& store,
-                                         const std::vector<std::string>& analyzers) {
-  std::vector<std::string> missing;
-  for (const auto& [name, entry] : store.catalog().models()) {
-    const bool wanted =
-        analyzers.empty() || std::find(analyzers.begin(), analyzers.end(), entry.task()) != analyzers.end();
-    if (wanted && entry.default_for_task() && !store.Installed(name).ok()) missing.push_back(name);
+std::vector<std::string> MissingModels(const model_store::ModelStore& store, const v1::AnalyzeRequest& request) {
+  const auto runs = [&](const std::string& task) {
+    const auto& names = request.analyzers();
+    return names.empty() || std::find(names.begin(), names.end(), task) != names.end();
+  };
+  std::set<std::string> wanted;
+  // Tasks whose models are known without the catalogue's defaults.
+  std::set<std::string> settled;
+  const v1::AnalyzerOptions& options = request.options();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  options.GetReflection()->ListFields(options, &fields);
+  for (const google::protobuf::FieldDescriptor* const field : fields) {
+    if (field->is_repeated() || !runs(field->name())) continue;
+    const google::protobuf::Message& own = options.GetReflection()->GetMessage(options, field);
+    const google::protobuf::FieldDescriptor* const model = own.GetDescriptor()->FindFieldByName("model");
+    if (model == nullptr || model->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_STRING) continue;
+    if (own.GetReflection()->GetString(own, model).empty()) continue;
+    wanted.insert(own.GetReflection()->GetString(own, model));
+    settled.insert(field->name());
   }
-  return missing;
-}
-
-std::vector<std::string> MissingOfOptions(const model_store::ModelStore& store,
-                                          const std::vector<std::string>& options) {
+  if (runs(kTextOverlay)) {
+    // Its engine and the models named decide. A wrong request fetches nothing; the run says what is wrong.
+    settled.insert(kTextOverlay);
+    const auto chosen = text_overlay::ChooseModels(CatalogedModels(store), options.text_overlay());
+    if (chosen.ok()) {
+      for (const std::string& name : chosen->all()) wanted.insert(name);
+    }
+  }
+  for (const auto& [name, entry] : store.catalog().models()) {
+    if (entry.default_for_task() && runs(entry.task()) && !settled.contains(entry.task())) wanted.insert(name);
+  }
   std::vector<std::string> missing;
-  for (const std::string& option : options) {
-    const std::pair<std::string, std::string> parts = absl::StrSplit(option, absl::MaxSplits('=', 1));
-    const ModelEntry* const entry = absl::EndsWith(parts.first, ".model") || absl::EndsWith(parts.first, "_model")
-                                        ? store.catalog().Find(parts.second)
-                                        : nullptr;
-    if (entry != nullptr && !store.Installed(entry->name()).ok()) missing.push_back(entry->name());
+  for (const std::string& name : wanted) {
+    if (store.catalog().Find(name) != nullptr && !store.Installed(name).ok()) missing.push_back(name);
   }
   return missing;
 }

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "cli/terminal.h"
+#include "reelsight/v1/video_analysis_service.pb.h"
 #include "shared/base/cancel_token.h"
 #include "shared/model_store/model_puller.h"
 
@@ -29,13 +30,8 @@ struct ModelPullOptions {
 absl::Status PullModels(const model_store::ModelStore& store, const std::vector<std::string>& names,
                         const ModelPullOptions& options, const CancelToken& cancel);
 
-// Default models of `analyzers` (empty: of all) that are not installed, by name.
-std::vector<std::string> MissingDefaults(const model_store::ModelStore& store,
-                                         const std::vector<std::string>& analyzers);
-
-// Models that `options` (`analyzer.model=NAME`, `analyzer.detector_model=NAME`) name, that the catalogue has, and that
-// are not installed.
-std::vector<std::string> MissingOfOptions(const model_store::ModelStore& store,
-                                          const std::vector<std::string>& options);
+// Models that are not installed of those that `request` runs with: the ones its options name, and the defaults of its
+// analyzers (of all, if it names none) that the options do not replace. By name.
+std::vector<std::string> MissingModels(const model_store::ModelStore& store, const v1::AnalyzeRequest& request);
 
 }  // namespace reelsight::cli

@@ -52,9 +52,17 @@ absl::Status UnknownAnalyzer(const std::string& name, const std::map<std::string
       "field", "analyzers");
 }
 
-// Why an analyzer cannot run now, or OK. An endpoint that is down is tried all the same: it may be back.
-absl::Status Availability(const analyzer::v1::AnalyzerDescription& description) {
-  if (description.available()) return absl::OkStatus();
+// True if the request sets options for an analyzer, even empty ones.
+bool HasOptions(const v1::AnalyzerOptions& options, const std::string& name) {
+  const google::protobuf::FieldDescriptor* const field = options.GetDescriptor()->FindFieldByName(name);
+  if (field != nullptr && !field->is_repeated()) return options.GetReflection()->HasField(options, field);
+  return options.custom().contains(name);
+}
+
+// Why an analyzer cannot run now, or OK. An endpoint that is down is tried all the same: it may be back. What an
+// analyzer says of itself is about its default models; options may name others, so with options it answers for itself.
+absl::Status Availability(const analyzer::v1::AnalyzerDescription& description, const v1::AnalyzerOptions& options) {
+  if (description.available() || HasOptions(options, description.name())) return absl::OkStatus();
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kAnalyzerUnavailable,
                    absl::StrCat(description.name(), ": ", description.unavailable_reason()));
 }
@@ -62,7 +70,8 @@ absl::Status Availability(const analyzer::v1::AnalyzerDescription& description) 
 // Depth-first, so that dependencies come first. A cycle is cut where it closes: that dependency counts as missing.
 class Planner {
  public:
-  Planner(const std::map<std::string, Offer>& offers, AnalysisPlan& plan) : offers_(offers), plan_(plan) {}
+  Planner(const std::map<std::string, Offer>& offers, const v1::AnalyzerOptions& options, AnalysisPlan& plan)
+      : offers_(offers), options_(options), plan_(plan) {}
 
   absl::Status Add(const std::string& name) {
     if (!visited_.insert(name).second) return absl::OkStatus();
@@ -72,7 +81,7 @@ class Planner {
                             .requested = false,
                             .options = {},
                             .spec = {},
-                            .status = Availability(*offer.description)};
+                            .status = Availability(*offer.description, options_)};
     ASSIGN_OR_RETURN(planned.spec, Annotated(name, analysis::FromProto(offer.description->frame_spec())));
     for (const analyzer::v1::Dependency& dependency : offer.description->depends_on()) {
       if (offers_.contains(dependency.analyzer())) {
@@ -100,6 +109,7 @@ class Planner {
   }
 
   const std::map<std::string, Offer>& offers_;
+  const v1::AnalyzerOptions& options_;
   AnalysisPlan& plan_;
   std::set<std::string> visited_;
   std::map<std::string, int> places_;
@@ -144,9 +154,11 @@ absl::StatusOr<AnalysisPlan> MakePlan(const v1::AnalyzeRequest& request,
   const std::map<std::string, Offer> offers = CollectOffers(endpoints);
   std::vector<std::string> names(request.analyzers().begin(), request.analyzers().end());
   const bool all = names.empty();
+  AnalysisPlan plan;
   if (all) {
     for (const auto& [name, offer] : offers) {
-      if (offer.description->available()) names.push_back(name);
+      const bool runs = Availability(*offer.description, request.options()).ok();
+      (runs ? names : plan.left_out).push_back(name);
     }
     if (names.empty()) {
       // What nobody has heard of yet may be there in a moment.
@@ -161,8 +173,7 @@ absl::StatusOr<AnalysisPlan> MakePlan(const v1::AnalyzeRequest& request,
                        "no analyzer is available; ListAnalyzers tells why");
     }
   }
-  AnalysisPlan plan;
-  Planner planner(offers, plan);
+  Planner planner(offers, request.options(), plan);
   for (const std::string& name : names) {
     if (!offers.contains(name)) return UnknownAnalyzer(name, offers, endpoints);
     RETURN_IF_ERROR(planner.Add(name));

@@ -47,6 +47,8 @@ struct AnalysisPlan {
   std::vector<PlannedAnalyzer> analyzers;
   // Places in `analyzers` of those asked for, in the order of the answer.
   std::vector<int> answer_order;
+  // Names of those that are not available, where the request asks for all that are.
+  std::vector<std::string> left_out;
 };
 
 // Errors: INVALID_ARGUMENT (UNKNOWN_ANALYZER, or INVALID_FIELD for options of what does not run), UNAVAILABLE (a name

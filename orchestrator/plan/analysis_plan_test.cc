@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/plan/analysis_plan.h"
 
+#include <algorithm>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
@@ -60,6 +62,31 @@ TEST(AnalysisPlanTest, EmptyMeansAllThatAreAvailable) {
   const auto plan = MakePlan(Request({}), Endpoints());
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->answer_order.size(), 4u);
+  EXPECT_THAT(plan->left_out, ElementsAre("off"));
+  EXPECT_THAT(MakePlan(Request({"lonely"}), Endpoints())->left_out, ElementsAre());
+}
+
+TEST(AnalysisPlanTest, WithOptionsAnUnavailableAnalyzerAnswersForItself) {
+  for (const auto& names : {std::vector<std::string>{}, {"off"}}) {
+    v1::AnalyzeRequest request = Request(names);
+    (*request.mutable_options()->mutable_custom())["off"];
+    const auto plan = MakePlan(request, Endpoints());
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_THAT(plan->left_out, ElementsAre());
+    const auto off = std::find_if(plan->analyzers.begin(), plan->analyzers.end(),
+                                  [](const PlannedAnalyzer& analyzer) { return analyzer.description.name() == "off"; });
+    ASSERT_NE(off, plan->analyzers.end());
+    EXPECT_TRUE(off->status.ok()) << off->status;
+  }
+  // Typed ones too; those of another analyzer do not count.
+  auto endpoints = Endpoints();
+  endpoints[0].description.mutable_analyzers(1)->set_available(false);
+  v1::AnalyzeRequest request = Request({"cut_analysis", "off"});
+  request.mutable_options()->mutable_cut_analysis()->set_model("mine");
+  const auto plan = MakePlan(request, endpoints);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_TRUE(plan->analyzers[0].status.ok()) << plan->analyzers[0].status;
+  EXPECT_EQ(plan->analyzers[1].status.code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(AnalysisPlanTest, UnavailableAndLonelyAnalyzersCarryTheirStatus) {

@@ -4,6 +4,7 @@
 import json
 import math
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,41 @@ def seen_at(tracks, label):
         if track["label"] == label
         for observation in track["observations"]
     ]
+
+
+@pytest.fixture
+def only(models, tmp_path):
+    """Makes an environment where of the installed models only those named are there."""
+    installed = Path(models.get("REELSIGHT_MODELS") or Path.home() / ".cache/reelsight/models")
+
+    def make(*names):
+        for name in names:
+            (tmp_path / name).symlink_to(installed / name)
+        return {**models, "REELSIGHT_MODELS": str(tmp_path)}
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "options", "names"),
+    [
+        ("object_detection", {"model": "nanodet"}, ["nanodet"]),
+        ("text_overlay", {"engine": "CRAFT_CRNN"}, ["craft", "crnn"]),
+    ],
+)
+def test_a_named_model_runs_without_the_default(only, analyzer, options, names):
+    flags = [f"--option={analyzer}.{field}={value}" for field, value in options.items()]
+    command = ["--offline", "--analyzers", analyzer, "--end", "1", *flags]
+    result = analyze(only(*names), clips.BIKES, *command)[analyzer]
+    assert result["status"]["code"] == "OK"
+    assert result["model"]["name"] in names
+
+
+def test_a_named_model_that_is_not_there_is_told(only):
+    flags = ["--offline", "--analyzers", "object_detection", "--option", "object_detection.model=nanodet"]
+    status = analyze(only("ssd_mobilenet_v2"), clips.BIKES, *flags, code=3)["object_detection"]["status"]
+    assert status["reason"] == "WEIGHTS_MISSING"
+    assert "reelsight models pull nanodet" in status["message"]
 
 
 @pytest.fixture(scope="module")

@@ -212,6 +212,58 @@ def test_a_terminal_sees_progress(store):
     assert "fetching net.onnx" in written and "%" in written and "/s" in written
 
 
+def analyze(store, clip, *arguments):
+    return reelsight(
+        "analyze", clip, "--format", "json", *arguments, env={**os.environ, **store.environment()}
+    )  # fmt: skip
+
+
+def test_only_what_a_request_names_is_fetched(store, three_shots):
+    store.catalog.write_text(
+        entry("other", 'path: "net.onnx"') + entry("mine", 'path: "net.onnx"', "default_for_task: true")
+    )
+    flags = ["--analyzers", "object_detection", "--option", "object_detection.model=other"]
+    done = analyze(store, three_shots, *flags)
+    assert "other 1 installed" in done.stderr
+    assert "mine" not in done.stderr
+    assert listed(store)["mine"]["installed"] is False
+
+
+def test_an_engine_is_fetched_whole_and_alone(store, three_shots):
+    names = {"craft": "craft", "crnn": "crnn", "ppocr_v6_det_small": "ppocr_det", "ppocr_v6_rec_small": "ppocr_rec"}
+    text = "".join(
+        entry(name, 'path: "net.onnx"').replace("yolov8_detect", family).replace("object_detection", "text_overlay")
+        for name, family in names.items()
+    )
+    store.catalog.write_text(text)
+    done = analyze(store, three_shots, "--analyzers", "text_overlay", "--option", "text_overlay.engine=CRAFT_CRNN")
+    assert "craft 1 installed" in done.stderr and "crnn 1 installed" in done.stderr
+    assert "ppocr" not in done.stderr
+
+
+def test_a_default_in_a_role_is_what_every_command_says(store):
+    store.catalog.write_text(
+        entry("mine", 'path: "net.onnx"', 'default_for_task: true role: "recognizer"')
+        .replace("yolov8_detect", "ppocr_rec")
+        .replace("object_detection", "text_overlay")
+    )
+    environment = {**os.environ, **store.environment()}
+    defaults = {
+        name for name, item in listed(store).items()
+        if item["model"]["task"] == "text_overlay" and item["model"].get("defaultForTask")
+    }  # fmt: skip
+    assert defaults == {"mine", "ppocr_v6_det_small", "ppocr_v2_cls_mobile"}
+    described = json.loads(reelsight("analyzers", "--json", env=environment).stdout)["analyzers"]
+    (text_overlay,) = (item for item in described if item["name"] == "text_overlay")
+    assert {model["name"] for model in text_overlay["models"]} == defaults
+    assert "pull ppocr_v6_det_small ppocr_v2_cls_mobile mine" in text_overlay["unavailableReason"]
+    # A role that nobody would use.
+    store.catalog.write_text(store.catalog.read_text().replace("recognizer", "reader"))
+    refused = store.models("list")
+    assert refused.returncode == FAILED
+    assert "no role of text_overlay; there are classifier, detector, recognizer" in refused.stderr
+
+
 def test_an_analysis_without_weights_goes_on_without_them(store, three_shots):
     result = reelsight(
         "analyze", three_shots, "--offline", "--format", "json", "--analyzers", "object_detection,cut_analysis",
