@@ -82,7 +82,7 @@ class AnalyzeCommand final : public Command {
 
   ExitCode Run() override {
     AnalyzeRunner::Options options{
-        .inputs = inputs_, .output = output_, .report = report_, .quiet = quiet_};
+        .inputs = inputs_, .output = output_, .report = report_, .server = remote_.server, .quiet = quiet_};
     if (const absl::Status status = ReadFlags(options); !status.ok()) {
       std::fprintf(stderr, "reelsight analyze: %s\nTry `reelsight analyze --help`.\n",
                    Printable(std::string(status.message())).c_str());

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "cli/analyze_options.h"
 #include "cli/output_file.h"
@@ -31,6 +32,9 @@ class BarsObserver final : public AnalysisObserver {
  private:
   ProgressBars& bars_;
 };
+
+// Stands in the reason of an analyzer that lacks models.
+constexpr char kPullCommand[] = "reelsight models pull";
 
 // What a person calls the video: a URI without user, password, query and fragment, which may hold secrets.
 std::string DisplayName(const std::string& input) {
@@ -151,6 +155,7 @@ ExitCode AnalyzeRunner::RunOne(size_t index, const CancelToken& cancel) {
     }
     return ExitCode::kFailed;
   }
+  if (!options_.quiet && !told_left_out_ && options_.request.analyzers().empty()) TellLeftOut(*response, cancel);
   ExitCode code = AllOk(*response) ? ExitCode::kOk : ExitCode::kSomeAnalyzersFailed;
   if (const absl::Status emitted = Emit(Document(index, *response)); !emitted.ok()) {
     if (!reader_gone_) Complain("", emitted);
@@ -163,6 +168,31 @@ ExitCode AnalyzeRunner::RunOne(size_t index, const CancelToken& cancel) {
     }
   }
   return code;
+}
+
+void AnalyzeRunner::TellLeftOut(const v1::AnalyzeResponse& response, const CancelToken& cancel) {
+  told_left_out_ = true;
+  const auto list = backend_.ListAnalyzers(cancel);
+  if (!list.ok()) return;
+  std::vector<std::string> names;
+  bool for_models = false;
+  for (const auto& analyzer : list->analyzers()) {
+    const bool ran = std::any_of(response.results().begin(), response.results().end(),
+                                 [&](const auto& result) { return result.analyzer() == analyzer.name(); });
+    if (ran || analyzer.available()) continue;
+    names.push_back(analyzer.name());
+    for_models = for_models || absl::StrContains(analyzer.unavailable_reason(), kPullCommand);
+  }
+  if (names.empty()) return;
+  std::string text = absl::StrCat("left out, not available: ", absl::StrJoin(names, ", "));
+  if (for_models) {
+    absl::StrAppend(&text, "; get the default models by: ", kPullCommand, " --defaults",
+                    options_.server.empty() ? "" : ", on the server");
+  } else {
+    absl::StrAppend(&text, "; why: reelsight analyzers",
+                    options_.server.empty() ? "" : absl::StrCat(" --server ", options_.server));
+  }
+  std::fprintf(stderr, "reelsight: %s\n", Printable(text).c_str());
 }
 
 absl::StatusOr<v1::AnalyzeResponse> AnalyzeRunner::AnalyzeOne(size_t index, const CancelToken& cancel) {

@@ -35,6 +35,8 @@ class AnalyzeRunner {
     std::string output = "-";
     // HTML report; empty: none. With several inputs a folder, which gets a file for each: see ReportPaths.
     std::string report;
+    // The server that analyses, HOST:PORT; empty: this process.
+    std::string server;
     // No progress and no notes; errors only.
     bool quiet = false;
     // Longest time for one video; infinite: no limit.
@@ -53,6 +55,8 @@ class AnalyzeRunner {
   // `index`: place of the input among all.
   ExitCode RunOne(size_t index, const CancelToken& cancel);
   absl::StatusOr<v1::AnalyzeResponse> AnalyzeOne(size_t index, const CancelToken& cancel);
+  // Says which analyzers a run of all did without, and what gets them.
+  void TellLeftOut(const v1::AnalyzeResponse& response, const CancelToken& cancel);
   // `response`, with errors of standard input naming it instead of the path that it is read by.
   absl::StatusOr<v1::AnalyzeResponse> NamedAsGiven(absl::StatusOr<v1::AnalyzeResponse> response) const;
   absl::Status WriteReport(size_t index, const v1::AnalyzeResponse& response, const CancelToken& cancel);
@@ -67,6 +71,8 @@ class AnalyzeRunner {
   Backend& backend_;
   // Nobody reads standard output any more: no reason to go on.
   bool reader_gone_ = false;
+  // Told once, not for each video.
+  bool told_left_out_ = false;
   // Documents for a file.
   std::string collected_;
 };

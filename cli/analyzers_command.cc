@@ -75,6 +75,10 @@ class AnalyzersCommand final : public Command {
       for (const v1::ModelInfo& model : analyzer.models())
         models.push_back(absl::StrCat(model.name(), " ", model.version()));
       std::string text = analyzer.available() ? analyzer.description() : analyzer.unavailable_reason();
+      // It runs, but not with all it has.
+      if (analyzer.available() && !analyzer.unavailable_reason().empty()) {
+        absl::StrAppend(&text, "; now ", analyzer.unavailable_reason());
+      }
       absl::StrAppend(&text, " (", analyzer.service());
       if (!models.empty()) absl::StrAppend(&text, "; model ", absl::StrJoin(models, ", "));
       if (!analyzer.depends_on().empty()) {

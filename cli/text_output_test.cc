@@ -180,6 +180,10 @@ TEST(TextSummaryTest, SaysNothingTwice) {
   const std::string page = TextSummary("clip.mp4", response, Terminal{});
   EXPECT_THAT(page, Not(HasSubstr("4.0 s of")));
   EXPECT_THAT(page, Not(HasSubstr("15 cuts a minute")));
+  response.set_summary(response.summary() + "\nleft out, not available: body_pose");
+  const std::string more = TextSummary("clip.mp4", response, Terminal{});
+  EXPECT_THAT(more, Not(HasSubstr("4.0 s of")));
+  EXPECT_THAT(more, HasSubstr("left out, not available: body_pose"));
 }
 
 TEST(TextSummaryTest, TellsThePartThatWasAnalysed) {

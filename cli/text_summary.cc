@@ -260,7 +260,8 @@ std::vector<std::string> SummaryLines(const v1::AnalyzeResponse& response) {
                                                   });
                              }),
               lines.end());
-  if (lines.size() == 1 && all > 1) lines.clear();
+  // The video's line stands first.
+  if (!lines.empty() && all > 1) lines.erase(lines.begin());
   return lines;
 }
 

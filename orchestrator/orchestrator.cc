@@ -339,7 +339,7 @@ Orchestrator::ResponsePtr OrchestratorImpl::Merge(Work& work, const PipelineResu
   }
   *response->mutable_timeline() = BuildTimeline(entries, result.segments);
   for (const int place : work.plan.answer_order) *response->add_results() = std::move(work.results[place]);
-  response->set_summary(MakeSummary(*response));
+  response->set_summary(MakeSummary(*response, work.plan.left_out));
   *response->mutable_stats() = MakeStats(work, result, absl::Now() - start);
   return response;
 }

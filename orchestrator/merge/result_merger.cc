@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
@@ -80,7 +81,7 @@ v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutc
   return result;
 }
 
-std::string MakeSummary(const v1::AnalyzeResponse& response) {
+std::string MakeSummary(const v1::AnalyzeResponse& response, const std::vector<std::string>& left_out) {
   const v1::VideoInfo& video = response.video();
   const absl::Duration whole = analysis::FromProto(video.duration());
   absl::Duration analyzed;
@@ -100,6 +101,9 @@ std::string MakeSummary(const v1::AnalyzeResponse& response) {
       absl::StrAppend(&summary, "\n", result.analyzer(), ": ", v1::AnalyzerStatus::Code_Name(result.status().code()),
                       ", ", result.status().message());
     }
+  }
+  if (!left_out.empty()) {
+    absl::StrAppend(&summary, "\nleft out, not available (ListAnalyzers tells why): ", absl::StrJoin(left_out, ", "));
   }
   return summary;
 }

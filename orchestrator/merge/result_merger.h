@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "orchestrator/fanout/summary_stage.h"
@@ -18,7 +19,7 @@ v1::AnalyzerStatus ToAnalyzerStatus(const absl::Status& status);
 // status INTERNAL. `elapsed`: since the run's start.
 v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome, absl::Duration elapsed);
 
-// A few lines for a person: the video, then each headline or failure.
-std::string MakeSummary(const v1::AnalyzeResponse& response);
+// A few lines for a person: the video, then each headline or failure, then the analyzers that a run of all left out.
+std::string MakeSummary(const v1::AnalyzeResponse& response, const std::vector<std::string>& left_out);
 
 }  // namespace reelsight::orchestrator

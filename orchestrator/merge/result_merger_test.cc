@@ -49,7 +49,7 @@ TEST(ResultMergerTest, FailureHasReasonAndNoResult) {
   EXPECT_EQ(result.result_case(), v1::AnalyzerResult::RESULT_NOT_SET);
   v1::AnalyzeResponse response;
   *response.add_results() = result;
-  EXPECT_THAT(MakeSummary(response), ::testing::HasSubstr("x: UNAVAILABLE, peer gone"));
+  EXPECT_THAT(MakeSummary(response, {}), ::testing::HasSubstr("x: UNAVAILABLE, peer gone"));
 }
 
 TEST(ResultMergerTest, TheSummaryTellsThePartAnalysed) {
@@ -58,10 +58,12 @@ TEST(ResultMergerTest, TheSummaryTellsThePartAnalysed) {
   v1::Timeline::Scene& scene = *response.mutable_timeline()->add_scenes();
   scene.mutable_start_offset()->set_seconds(2);
   scene.mutable_end_offset()->set_seconds(5);
-  EXPECT_THAT(MakeSummary(response), ::testing::StartsWith("3.0 s analysed of 10.0 s of "));
+  EXPECT_THAT(MakeSummary(response, {}), ::testing::StartsWith("3.0 s analysed of 10.0 s of "));
   scene.mutable_start_offset()->set_seconds(0);
   scene.mutable_end_offset()->set_seconds(10);
-  EXPECT_THAT(MakeSummary(response), ::testing::StartsWith("10.0 s of "));
+  EXPECT_THAT(MakeSummary(response, {}), ::testing::StartsWith("10.0 s of "));
+  EXPECT_THAT(MakeSummary(response, {"body_pose", "text_overlay"}),
+              ::testing::EndsWith("\nleft out, not available (ListAnalyzers tells why): body_pose, text_overlay"));
 }
 
 TEST(ResultMergerTest, AMessageThatIsNotUtf8DoesNotSpoilTheAnswer) {

@@ -79,6 +79,36 @@ def test_json_and_nothing_else_on_stdout():
     assert json.loads(done.stdout)["results"][0]["cutAnalysis"]["transitions"]
 
 
+MODEL_ANALYZERS = ["background_segmentation", "body_pose", "eye_tracking", "object_detection", "text_overlay"]
+
+
+def test_a_run_of_all_tells_what_it_left_out(three_shots):
+    done = reelsight("analyze", three_shots, three_shots, "--offline", "--format", "json", "-o", "/dev/null")
+    assert done.returncode == GOOD
+    (line,) = done.stderr.splitlines()
+    assert ", ".join(MODEL_ANALYZERS) in line
+    assert "reelsight models pull --defaults" in line
+    done = reelsight("analyze", three_shots, "--offline", "--format", "json", "--quiet")
+    assert done.stderr == ""
+    assert ", ".join(MODEL_ANALYZERS) in response_of(done.stdout).summary.splitlines()[-1]
+    named = reelsight("analyze", three_shots, "--offline", "--analyzers", "cut_analysis")
+    assert named.stderr == ""
+    assert "left out" not in named.stdout
+    # What has options is asked for, and not left out.
+    asked = reelsight("analyze", three_shots, "--offline", "--option", "object_detection.model=nanodet")
+    assert asked.returncode == ANALYZERS_FAILED
+    assert "object_detection" not in asked.stderr
+
+
+def test_analyzers_tells_all_that_is_missing():
+    rows = {line.split()[0]: line for line in reelsight("analyzers").stdout.splitlines()}
+    assert "ready" in rows["cut_analysis"]
+    assert "only the classical detector" in rows["cut_analysis"]
+    assert "reelsight models pull transnetv2" in rows["cut_analysis"]
+    names = "blazeface_short_range blazeface_full_range mediapipe_face_landmark mediapipe_iris_landmark"
+    assert f"reelsight models pull {names}" in rows["eye_tracking"]
+
+
 def test_server_gives_the_same_as_embedded(orchestrator, three_shots):
     command = ["analyze", three_shots, "--analyzers", ",".join(servers.BUILT_IN), "--format", "json", "--output", "-"]
     embedded = reelsight(*command)
@@ -346,7 +376,10 @@ def test_no_line_of_the_bars_wraps(columns, long_clip, tmp_path):
     clip = tmp_path / ("日本語" * 15 + ".mp4")
     clip.symlink_to(long_clip)
     _, written = on_terminal(
-        "analyze", clip, "--end", "15", "-o", "/dev/null", columns=columns, NO_COLOR="1", COLUMNS=str(columns)
+        *("analyze", clip, "--end", "15", "-o", "/dev/null", "-a", ",".join(servers.BUILT_IN)),
+        columns=columns,
+        NO_COLOR="1",
+        COLUMNS=str(columns),
     )
     lines = [line for line in re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "\n", written).splitlines() if line.strip()]
     width = [sum(2 if "\u3000" < c < "\ua000" else 1 for c in line) for line in lines]
