@@ -230,7 +230,9 @@ class ObjectAnalyzer final : public analysis::Analyzer {
     for (int i = 0; i < std::min(5, result.counts_size()); ++i) {
       absl::StrAppend(&headline, i == 0 ? "" : ", ", Counted(result.counts(i).tracks(), result.counts(i).label()));
     }
-    if (result.counts_size() > 5) absl::StrAppend(&headline, " and ", result.counts_size() - 5, " more kinds");
+    if (const int more = result.counts_size() - 5; more > 0) {
+      absl::StrAppend(&headline, " and ", more, more == 1 ? " more kind" : " more kinds");
+    }
     response.set_headline(headline.empty() ? "no objects" : headline);
     *response.mutable_model() = inference::DescribeModel(entry);
     response.mutable_typed()->PackFrom(result);
