@@ -13,6 +13,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_pull.h"
 #include "cli/remote_backend.h"
+#include "cli/report/report_masks.h"
 #include "cli/stdin_file.h"
 #include "cli/time_text.h"
 #include "shared/base/status.h"
@@ -53,7 +54,10 @@ class AnalyzeCommand final : public Command {
         ->type_name("FORMAT");
     app.add_option("--output,-o", output_, "File for the document; `-`, the default: standard output")
         ->type_name("PATH");
-    app.add_option("--report,-r", report_, "Writes an HTML report; with several inputs a folder of reports")
+    app.add_option("--report,-r", report_,
+                   "Writes an HTML report; with several inputs a folder of reports. For its pictures "
+                   "background_segmentation is asked for PNG masks unless you set its mask_format; they go into the "
+                   "report only")
         ->type_name("PATH");
     app.add_option("--fps", flags_.fps, "Frames a second for one analyzer; may be repeated")
         ->type_name("ANALYZER=N")
@@ -118,6 +122,9 @@ class AnalyzeCommand final : public Command {
     auto request = MakeRequest(flags_);
     if (!request.ok()) return request.status();
     options.request = *std::move(request);
+    // Reports have pictures of videos that lie here.
+    const bool pictures = !report_.empty() && !std::all_of(inputs_.begin(), inputs_.end(), IsUri);
+    options.masks_for_report_only = pictures && report::AskForMasks(&options.request);
     options.format = format_ == "json"        ? DocumentFormat::kJson
                      : format_ == "textproto" ? DocumentFormat::kTextproto
                                               : DocumentFormat::kText;

@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/report/key_frames.h"
 #include "cli/report/report.h"
+#include "cli/report/report_masks.h"
 #include "cli/text_summary.h"
 #include "shared/base/status.h"
 #include "shared/process/version.h"
@@ -157,12 +158,18 @@ ExitCode AnalyzeRunner::RunOne(size_t index, const CancelToken& cancel) {
   }
   if (!options_.quiet && !told_left_out_ && options_.request.analyzers().empty()) TellLeftOut(*response, cancel);
   ExitCode code = AllOk(*response) ? ExitCode::kOk : ExitCode::kSomeAnalyzersFailed;
-  if (const absl::Status emitted = Emit(Document(index, *response)); !emitted.ok()) {
+  v1::AnalyzeResponse for_document;
+  if (options_.masks_for_report_only) {
+    for_document = *response;
+    report::ClearMasks(&for_document);
+  }
+  const std::string document = Document(index, options_.masks_for_report_only ? for_document : *response);
+  if (const absl::Status emitted = Emit(document); !emitted.ok()) {
     if (!reader_gone_) Complain("", emitted);
     code = ExitCode::kFailed;
   }
   if (!options_.report.empty()) {
-    if (const absl::Status written = WriteReport(index, *response, cancel); !written.ok()) {
+    if (const absl::Status written = WriteReport(index, *std::move(response), cancel); !written.ok()) {
       Complain("", Annotate(written, "report"));
       code = Worse(code, cancel.cancelled() ? ExitCode::kInterrupted : ExitCode::kFailed);
     }
@@ -250,7 +257,7 @@ absl::Status AnalyzeRunner::Emit(const std::string& document) {
   return absl::OkStatus();
 }
 
-absl::Status AnalyzeRunner::WriteReport(size_t index, const v1::AnalyzeResponse& response, const CancelToken& cancel) {
+absl::Status AnalyzeRunner::WriteReport(size_t index, v1::AnalyzeResponse response, const CancelToken& cancel) {
   const std::string& input = options_.inputs[index];
   std::vector<report::KeyFrame> pictures;
   if (!IsUri(input)) {
@@ -266,6 +273,7 @@ absl::Status AnalyzeRunner::WriteReport(size_t index, const v1::AnalyzeResponse&
       Complain(input, Annotate(made.status(), "the report has no pictures"));
     }
   }
+  if (options_.masks_for_report_only) report::KeepMasksOfPictures(pictures, &response);
   const std::string path = ReportPaths(options_.report, options_.inputs)[index];
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);

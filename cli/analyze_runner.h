@@ -37,6 +37,9 @@ class AnalyzeRunner {
     std::string report;
     // The server that analyses, HOST:PORT; empty: this process.
     std::string server;
+    // The request asks for masks for the report alone: documents go without them, and the report with those that it
+    // draws. See report/report_masks.h.
+    bool masks_for_report_only = false;
     // No progress and no notes; errors only.
     bool quiet = false;
     // Longest time for one video; infinite: no limit.
@@ -59,7 +62,7 @@ class AnalyzeRunner {
   void TellLeftOut(const v1::AnalyzeResponse& response, const CancelToken& cancel);
   // `response`, with errors of standard input naming it instead of the path that it is read by.
   absl::StatusOr<v1::AnalyzeResponse> NamedAsGiven(absl::StatusOr<v1::AnalyzeResponse> response) const;
-  absl::Status WriteReport(size_t index, const v1::AnalyzeResponse& response, const CancelToken& cancel);
+  absl::Status WriteReport(size_t index, v1::AnalyzeResponse response, const CancelToken& cancel);
   std::string Document(size_t index, const v1::AnalyzeResponse& response) const;
   const std::string& PathOf(const std::string& input) const { return input == "-" ? options_.stdin_path : input; }
   absl::Status Emit(const std::string& document);

@@ -39,6 +39,50 @@ function svg(tag, attributes, text) {
   return element;
 }
 
+// A path over the foreground of run lengths, in the mask's pixels: a rectangle for each run, parted where rows end.
+function run_path(lengths, width) {
+  const parts = [];
+  let at = 0;
+  lengths.forEach((length, index) => {
+    const end = at + (Number(length) || 0);
+    while (index % 2 && at < end) {
+      const stop = Math.min(end, (Math.floor(at / width) + 1) * width);
+      parts.push(`M${at % width} ${Math.floor(at / width)}h${stop - at}v1h${at - stop}z`);
+      at = stop;
+    }
+    at = end;
+  });
+  return parts.join("");
+}
+
+// What shows the people of a frame of background_segmentation; empty where matte_note says why.
+function matte_shapes(frame, time, width, height) {
+  const {png, rle, widthPx, heightPx} = frame.mask || {};
+  if (png && !(frame.classes || []).length && /^[A-Za-z0-9+/=]+$/.test(png)) {
+    // The screen and the strip show the same picture: each has a mask of its own.
+    const id = `matte-${Math.round(time * 1000)}-${++matte_count}`;
+    const mask = svg("mask", {id});
+    mask.append(svg("image", {href: `data:image/png;base64,${png}`, width, height, preserveAspectRatio: "none"}));
+    return [mask, svg("rect", {width, height, class: "matte", mask: `url(#${id})`})];
+  }
+  const path = rle && widthPx > 0 && heightPx > 0 ? run_path(rle.lengths || [], widthPx) : "";
+  if (!path) return [];
+  return [svg("path", {d: path, class: "matte", transform: `scale(${width / widthPx} ${height / heightPx})`})];
+}
+let matte_count = 0;
+
+// Why no masks are drawn, or empty.
+function matte_note() {
+  const frames = (MATTE || {}).frames || [];
+  if (!frames.length || !KEY_FRAMES.length) return "";
+  const masks = frames.filter((one) => (one.mask || {}).png || (one.mask || {}).rle);
+  if (!masks.length) return "No masks are drawn: none were asked for (option mask_format).";
+  if (masks.every((one) => one.mask.png && (one.classes || []).length)) {
+    return "No masks are drawn: PNG masks of this model hold class numbers; with mask_format RLE people are drawn.";
+  }
+  return "";
+}
+
 // An SVG over the picture at `time`, or null where nothing was seen. Places are fractions of the picture.
 function overlay(time) {
   const width = 1000;
@@ -54,12 +98,7 @@ function overlay(time) {
   }));
 
   const matte = sample_at((MATTE || {}).frames, time);
-  if (matte && (matte.mask || {}).png && /^[A-Za-z0-9+/=]+$/.test(matte.mask.png)) {
-    const id = `matte-${Math.round(time * 1000)}`;
-    const mask = svg("mask", {id});
-    mask.append(svg("image", {href: `data:image/png;base64,${matte.mask.png}`, width, height, preserveAspectRatio: "none"}));
-    layer.append(mask, svg("rect", {width, height, class: "matte", mask: `url(#${id})`}));
-  }
+  if (matte) layer.append(...matte_shapes(matte, time, width, height));
   for (const track of (OBJECTS || {}).tracks || []) {
     const seen = sample_at(track.observations, time);
     if (!seen) continue;

@@ -351,6 +351,7 @@ function draw_analyzers() {
     const text = make("td", "wide", good ? result.headline || "" : status.message || "");
     if (good && status.message) text.append(make("small", "", status.message));
     if (status.reason) text.append(make("small", "", status.reason));
+    if (result.backgroundSegmentation && matte_note()) text.append(make("small", "", matte_note()));
     if (result.custom && Object.keys(result.custom).length) text.append(custom_result(result.custom));
     const retries = Number(timing.retryCount || 0);
     row.append(name, state, text, make("td", "number", count(timing.frameCount)),
