@@ -21,8 +21,8 @@ def drawn(text, size, x, y, start, end, style=OUTLINED):
     return f"drawtext=fontfile={FONT}:text='{text}':fontsize={size}:x={x}:y={y}:{style}:enable={shown}"
 
 
-def burn(path, source, filters):
-    encode = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-threads", 1, "-pix_fmt", "yuv420p"]
+def burn(path, source, filters, *more):
+    encode = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-threads", 1, "-pix_fmt", "yuv420p", *more]
     clips.ffmpeg(*source, "-vf", ",".join(filters), *encode, path)
     return path
 
