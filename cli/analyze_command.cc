@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,7 @@
 namespace reelsight::cli {
 namespace {
 
+constexpr std::chrono::seconds kListPatience(5);
 constexpr char kExamples[] =
     "Examples:\n"
     "  reelsight analyze clip.mp4\n"
@@ -112,6 +114,8 @@ class AnalyzeCommand final : public Command {
       std::fprintf(stderr, "reelsight: %s\n", std::string(backend.status().message()).c_str());
       return ExitCode::kFailed;
     }
+    options.masks_for_report_only =
+        WantsMasks(options.request, **backend, cancel) && report::AskForMasks(&options.request);
     return AnalyzeRunner(std::move(options), Terminal::ForDescriptor(output_ == "-" ? STDOUT_FILENO : -1),
                          Terminal::ForDescriptor(STDERR_FILENO), **backend)
         .Run(cancel);
@@ -122,9 +126,6 @@ class AnalyzeCommand final : public Command {
     auto request = MakeRequest(flags_);
     if (!request.ok()) return request.status();
     options.request = *std::move(request);
-    // Reports have pictures of videos that lie here.
-    const bool pictures = !report_.empty() && !std::all_of(inputs_.begin(), inputs_.end(), IsUri);
-    options.masks_for_report_only = pictures && report::AskForMasks(&options.request);
     options.format = format_ == "json"        ? DocumentFormat::kJson
                      : format_ == "textproto" ? DocumentFormat::kTextproto
                                               : DocumentFormat::kText;
@@ -162,6 +163,21 @@ class AnalyzeCommand final : public Command {
     const std::vector<std::string> missing = MissingModels(*store, request);
     if (missing.empty()) return;
     (void)PullModels(*store, missing, {.quiet = quiet_, .err = Terminal::ForDescriptor(STDERR_FILENO)}, cancel);
+  }
+
+  // Whether a report will have pictures, as those of videos that lie here have, and masks to draw on them: options of
+  // an analyzer that does not run would be an error.
+  bool WantsMasks(const v1::AnalyzeRequest& request, Backend& backend, const CancelToken& cancel) const {
+    if (report_.empty() || std::all_of(inputs_.begin(), inputs_.end(), IsUri)) return false;
+    if (!request.analyzers().empty()) return true;
+    // Masks are not worth a long wait.
+    const CancelToken soon;
+    const CancelToken::Callback follow(cancel, [&] { soon.Cancel(cancel.status()); });
+    soon.SetDeadline(CancelToken::Clock::now() + kListPatience);
+    const auto list = backend.ListAnalyzers(soon);
+    return list.ok() && std::any_of(list->analyzers().begin(), list->analyzers().end(), [](const auto& analyzer) {
+             return analyzer.available() && analyzer.name() == report::kMaskAnalyzer;
+           });
   }
 
   absl::StatusOr<std::unique_ptr<Backend>> MakeBackend() const {

@@ -11,7 +11,6 @@ namespace {
 
 using v1::BackgroundSegmentationOptions;
 
-constexpr char kAnalyzer[] = "background_segmentation";
 // A little more than the page's SAMPLE_REACH.
 constexpr absl::Duration kReach = absl::Milliseconds(300);
 
@@ -30,7 +29,7 @@ void ClearMasksUnless(Keep keep, v1::AnalyzeResponse* response) {
 
 bool AskForMasks(v1::AnalyzeRequest* request) {
   const auto& names = request->analyzers();
-  if (!names.empty() && std::find(names.begin(), names.end(), kAnalyzer) == names.end()) return false;
+  if (!names.empty() && std::find(names.begin(), names.end(), kMaskAnalyzer) == names.end()) return false;
   const BackgroundSegmentationOptions& given = request->options().background_segmentation();
   if (given.mask_format() != BackgroundSegmentationOptions::MASK_FORMAT_UNSPECIFIED) return false;
   const auto format = given.model().empty() ? BackgroundSegmentationOptions::PNG : BackgroundSegmentationOptions::RLE;

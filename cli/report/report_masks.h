@@ -11,10 +11,13 @@
 
 namespace reelsight::report {
 
+// The analyzer that makes masks.
+inline constexpr char kMaskAnalyzer[] = "background_segmentation";
+
 // Asks for masks if `request` runs background_segmentation and leaves mask_format open; any format that it names, NONE
 // too, stays. PNG mattes of the default model; of a model that the request names run lengths, since a PNG of a model
 // with classes holds class numbers and no matte. The size stays the option's (default 256 pixels). Returns whether it
-// asked.
+// asked. Where a request names no analyzers, the caller makes sure that this one is available.
 bool AskForMasks(v1::AnalyzeRequest* request);
 
 // Takes all masks out of a response.
