@@ -108,6 +108,24 @@ TEST_F(ModelMemoryTest, LoadRunAndEvict200TimesIsFlat) {
   EXPECT_LT(growth, kBound);
 }
 
+// A model whose picture may have any size gets 121 sizes, in disorder and twice, since it has two requests.
+TEST_F(ModelMemoryTest, SizesMetOnceAreForgotten) {
+  constexpr char kOpenModel[] = "ppocr_v6_det_small";
+  if (const absl::Status status = models_->runtime().Installed(kOpenModel); !status.ok()) {
+    GTEST_SKIP() << status.message();
+  }
+  const auto pinned = models_->runtime().Acquire(kOpenModel, CancelToken());
+  ASSERT_TRUE(pinned.ok()) << pinned.status();
+  const double growth = Growth(Measure(242, [&](int turn) {
+    const int64_t size = turn * 47 % 121, height_px = 160 + size % 11 * 32, width_px = 160 + size / 11 * 32;
+    const auto outputs =
+        (*pinned)->Run("memory", {{Tensor(DType::kFloat32, {1, 3, height_px, width_px})}}, CancelToken());
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+  }));
+  std::printf("second half %+.2f%%\n", 100 * growth);
+  EXPECT_LT(growth, kBound);
+}
+
 TEST_F(ModelMemoryTest, ControlThatKeepsEveryModelGrows) {
   EXPECT_GT(Growth(Measure(24,
                            [&](int) {
