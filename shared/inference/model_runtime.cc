@@ -61,6 +61,10 @@ bool HasOpenBatch(const Engine& engine) {
                      [](const TensorSpec& spec) { return !spec.shape.empty() && spec.shape[0] < 0; });
 }
 
+bool IsInvalidOutput(const absl::Status& status) {
+  return GetReason(status) == ReasonName(Reason::kInvalidModelOutput);
+}
+
 }  // namespace
 
 class ModelRuntime::LoadedModel final : public Model {
@@ -100,13 +104,14 @@ class ModelRuntime::LoadedModel final : public Model {
     if (batch.size() > 1 && open_batch_) {
       absl::StatusOr<Results> results = RunTogether(batch);
       // One video's bad sample must not fail the others': each alone shows which it is.
-      if (GetReason(results.status()) != ReasonName(Reason::kInvalidModelOutput)) return results;
+      if (!IsInvalidOutput(results.status())) return results;
     }
     Results results;
     for (const Sample* sample : batch) {
       absl::StatusOr<Sample> outputs = RunEngine(*sample);
-      if (!outputs.ok() && GetReason(outputs.status()) != ReasonName(Reason::kInvalidModelOutput)) {
-        return outputs.status();
+      if (!outputs.ok()) {
+        if (!IsInvalidOutput(outputs.status())) return outputs.status();
+        if (metrics_ != nullptr) metrics_->models().invalid_outputs_total.Add({entry_.name()});
       }
       results.push_back(std::move(outputs));
     }
@@ -140,7 +145,6 @@ class ModelRuntime::LoadedModel final : public Model {
     if (!outputs.ok()) return Annotate(outputs.status(), absl::StrCat("model ", entry_.name()));
     for (size_t i = 0; i < outputs->size(); ++i) {
       if (AllFinite((*outputs)[i])) continue;
-      if (metrics_ != nullptr) metrics_->models().invalid_outputs_total.Add({entry_.name()});
       return MakeError(absl::StatusCode::kInternal, Reason::kInvalidModelOutput,
                        absl::StrCat("model ", entry_.name(), ": output ", engine_->outputs()[i].name,
                                     " holds a NaN or an infinity; nothing of it is served"));

@@ -165,6 +165,7 @@ TEST_F(ModelRuntimeTest, AnInfinityOfOneVideoLeavesTheOthersOfItsBatchAlone) {
   EXPECT_EQ(GetReason(bad), "INVALID_MODEL_OUTPUT");
   ASSERT_TRUE(good.ok()) << good.status();
   EXPECT_EQ((*good)[0][0].values<float>()[0], 6);
+  EXPECT_EQ(metrics_.models().invalid_outputs_total.Value({"a"}), 1);
 }
 
 TEST_F(ModelRuntimeTest, BatchesOnAGpuThatTakeTooLongGetSmaller) {

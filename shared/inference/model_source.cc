@@ -56,7 +56,7 @@ void DescribeModels(const ModelSource& models, const std::vector<std::string>& n
     if (entry.ok()) *description->add_models() = DescribeModel(**entry);
     const absl::Status installed = entry.ok() ? models.Installed(name) : entry.status();
     if (installed.ok()) continue;
-    if (GetReason(installed) == "WEIGHTS_MISSING") missing.push_back(name);
+    if (GetReason(installed) == ReasonName(Reason::kWeightsMissing)) missing.push_back(name);
     if (!description->available()) continue;
     description->set_available(false);
     description->set_unavailable_reason(std::string(installed.message()));
