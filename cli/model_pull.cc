@@ -14,7 +14,7 @@
 #include "google/protobuf/descriptor.h"
 #include "services/detection/text_overlay/text_models.h"
 #include "shared/base/status.h"
-#include "shared/inference/model_source.h"
+#include "shared/inference/model_runtime.h"
 
 namespace reelsight::cli {
 namespace {
@@ -93,27 +93,6 @@ absl::Status AskForLicense(const ModelEntry& entry, const ModelPullOptions& opti
 
 constexpr char kTextOverlay[] = "text_overlay";
 
-// What the catalogue knows of models, before anything is loaded.
-class CatalogedModels final : public inference::ModelSource {
- public:
-  explicit CatalogedModels(const model_store::ModelStore& store) : store_(store) {}
-
-  absl::StatusOr<const ModelEntry*> Entry(std::string_view name) const override {
-    if (const ModelEntry* const entry = store_.catalog().Find(name); entry != nullptr) return entry;
-    return InvalidField("model", absl::StrCat("the catalogue has no model ", std::string(name)));
-  }
-  const ModelEntry* DefaultFor(std::string_view task, std::string_view role) const override {
-    return store_.catalog().DefaultFor(task, role);
-  }
-  absl::Status Installed(std::string_view name) const override { return store_.Installed(name).status(); }
-  absl::StatusOr<inference::PinnedModel> Acquire(std::string_view name, const CancelToken& /*cancel*/) override {
-    return absl::UnimplementedError(absl::StrCat("model ", std::string(name), " is only looked up here"));
-  }
-
- private:
-  const model_store::ModelStore& store_;
-};
-
 }  // namespace
 
 absl::Status PullModels(const model_store::ModelStore& store, const std::vector<std::string>& names,
@@ -168,8 +147,9 @@ std::vector<std::string> MissingModels(const model_store::ModelStore& store, con
   if (runs(kTextOverlay)) {
     // Its engine and the models named decide. A wrong request fetches nothing; the run says what is wrong.
     settled.insert(kTextOverlay);
-    const auto chosen = text_overlay::ChooseModels(CatalogedModels(store), options.text_overlay());
-    if (chosen.ok()) {
+    const auto models = inference::ModelRuntime::Create(store, {}, nullptr);
+    if (!models.ok()) return {};
+    if (const auto chosen = text_overlay::ChooseModels(**models, options.text_overlay()); chosen.ok()) {
       for (const std::string& name : chosen->all()) wanted.insert(name);
     }
   }
