@@ -11,13 +11,8 @@ Needs ffmpeg, the built reelsight, the clips of scripts/setup, and the packages 
 
 import argparse
 import json
-import pathlib
 import subprocess
 import sys
-import tempfile
-
-import cv2
-import numpy as np
 
 import photographs
 from pose_accuracy import overlap
@@ -28,7 +23,6 @@ DEFAULT = MODELS[0]
 MIN_F1 = 0.7
 MIN_OVERLAP = 0.5
 
-MEDIA = pathlib.Path(".deps/media")
 # Picture: its label and box of each object, in its pixels. `?`: doubtful, or too small to ask for.
 OBJECTS = {
     "bus.jpg": [
@@ -45,62 +39,28 @@ OBJECTS = {
     "motorcycle_left.png": [
         ("motorcycle", (92, 74, 685, 452)), ("?", (45, 100, 290, 300)), ("?", (330, 0, 741, 300)),
     ],
-    "bikes.mp4 at 1.0 s": [("car", (519, 0, 640, 70)), ("?", (200, 0, 470, 272))],
-    "bikes.mp4 at 3.3 s": [("car", (0, 42, 318, 272)), ("?", (300, 0, 640, 272)), ("?", (0, 0, 640, 60))],
-    "bikes.mp4 at 7.0 s": [
+    "bikes.mp4, frame 25": [("car", (519, 0, 640, 70)), ("?", (200, 0, 470, 272))],
+    "bikes.mp4, frame 83": [("car", (0, 42, 318, 272)), ("?", (300, 0, 640, 272)), ("?", (0, 0, 640, 60))],
+    "bikes.mp4, frame 175": [
         ("bicycle", (118, 28, 313, 272)), ("car", (376, 107, 446, 163)), ("car", (524, 101, 605, 161)),
         ("car", (0, 102, 68, 132)), ("?", (150, 100, 376, 135)), ("?", (440, 95, 640, 165)), ("?", (60, 0, 100, 160)),
     ],
-    "bikes.mp4 at 9.0 s": [("bicycle", (267, 2, 530, 213)), ("?", (160, 95, 270, 272)), ("?", (270, 50, 345, 140))],
-    "carphone_pristine.mp4 at 1.0 s": [("person", (20, 10, 165, 144))],
+    "bikes.mp4, frame 225": [("bicycle", (267, 2, 530, 213)), ("?", (160, 95, 270, 272)), ("?", (270, 50, 345, 140))],
+    "carphone_pristine.mp4, frame 30": [("person", (20, 10, 165, 144))],
 }  # fmt: skip
 
 
 def read(name):
-    if " at " in name:
-        clip, seconds = name.removesuffix(" s").split(" at ")
-        video = cv2.VideoCapture(str(MEDIA / clip))
-        video.set(cv2.CAP_PROP_POS_MSEC, 1000 * float(seconds))
-        good, picture = video.read()
-        if not good:
-            raise RuntimeError(f"cannot read {name}")
-        return picture
-    folder = (
-        photographs.package_folder("ultralytics") / "assets"
-        if name.endswith(".jpg")
-        else photographs.package_folder("skimage") / "data"
-    )
-    picture = cv2.imread(str(folder / name))
-    if picture is None:
-        raise RuntimeError(f"cannot read {folder / name}")
-    return picture
+    clip, _, index = name.partition(", frame ")
+    return photographs.frame(clip, int(index)) if index else photographs.asset(name)
 
 
-def detect(program, model, picture, folder):
-    """(score, label, box in pixels) of a clip of that one picture, best first."""
-    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
-    clip = f"{folder}/picture.mp4"
-    encode = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-y",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "bgr24",
-        "-s",
-        f"{width}x{height}",
-        "-i",
-        "-",
-    ]
-    encode += ["-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", clip]
-    subprocess.run(encode, input=np.ascontiguousarray(picture[:height, :width]).tobytes(), check=True)
-    command = [program, "analyze", clip, "--analyzers", "object_detection", "--format", "json", "--quiet"]
-    command += ["--option", f"object_detection.model={model}"]
-    document = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=600).stdout)
+def detect(program, model, picture):
+    """(score, label, box in pixels), best first."""
+    height, width = picture.shape[:2]
     found = []
-    for track in document["results"][0]["objectDetection"].get("tracks", []):
+    result = photographs.analyze(picture, program, "object_detection", f"model={model}")
+    for track in result["objectDetection"].get("tracks", []):
         (seen,) = track["observations"]
         box = [seen["box"].get(side, 0) * size for side, size in
                zip(("left", "top", "right", "bottom"), (width, height) * 2, strict=True)]  # fmt: skip
@@ -148,11 +108,10 @@ def main():
             continue
         print(model)
         hits = false = missed = 0
-        with tempfile.TemporaryDirectory() as folder:
-            for name, objects in OBJECTS.items():
-                one, wrong, absent = rate(objects, detect(options.program, model, pictures[name], folder))
-                hits, false, missed = hits + one, false + len(wrong), missed + len(absent)
-                print(f"  {name:32} {one} found  false: {', '.join(wrong) or '-'}  missed: {', '.join(absent) or '-'}")
+        for name, objects in OBJECTS.items():
+            one, wrong, absent = rate(objects, detect(options.program, model, pictures[name]))
+            hits, false, missed = hits + one, false + len(wrong), missed + len(absent)
+            print(f"  {name:32} {one} found  false: {', '.join(wrong) or '-'}  missed: {', '.join(absent) or '-'}")
         rates[model] = 2 * hits / (2 * hits + false + missed)
         print(f"  {hits} of {hits + missed} found, {false} false, F1 {rates[model]:.3f}")
     failures = []

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photographs that come with pinned packages, so that the parity scripts commit none."""
+"""Photographs that come with pinned packages, so that the parity scripts commit none; and what the program finds in
+one picture."""
 
 import importlib.util
+import json
 import pathlib
+import subprocess
+import tempfile
 
 import cv2
 import numpy as np
@@ -40,3 +44,37 @@ def load(more: list[pathlib.Path], color: bool = False) -> list[np.ndarray]:
             raise RuntimeError(f"cannot read {path}")
         photos.append(photo[..., ::-1] if color else photo)
     return photos
+
+
+def asset(name: str) -> np.ndarray:
+    """A packaged photograph as BGR: a PNG of scikit-image, a JPEG of ultralytics."""
+    folder = package_folder("skimage") / "data" if name.endswith(".png") else package_folder("ultralytics") / "assets"
+    picture = cv2.imread(str(folder / name))
+    if picture is None:
+        raise RuntimeError(f"cannot read {folder / name}")
+    return picture
+
+
+def frame(clip: str, index: int) -> np.ndarray:
+    """A frame of a sample clip as BGR, counted from 0."""
+    video = cv2.VideoCapture(f".deps/media/{clip}")
+    for _ in range(index + 1):
+        read, picture = video.read()
+        if not read:
+            raise RuntimeError(f"cannot read frame {index} of {clip}")
+    return picture
+
+
+def analyze(picture: np.ndarray, program: pathlib.Path, analyzer: str, *options: str) -> dict:
+    """The analyzer's result, as in the JSON document, of a clip of that one picture. `options`: KEY=VALUE."""
+    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+    with tempfile.TemporaryDirectory() as folder:
+        clip = f"{folder}/picture.mp4"
+        encode = ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}", "-i", "-"]
+        encode += ["-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", clip]
+        subprocess.run(encode, input=np.ascontiguousarray(picture[:height, :width]).tobytes(), check=True)
+        command = [program, "analyze", clip, "--analyzers", analyzer, "--format", "json", "--quiet"]
+        for option in options:
+            command += ["--option", f"{analyzer}.{option}"]
+        document = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=600).stdout)
+    return document["results"][0]

@@ -11,11 +11,8 @@ scripts/requirements/parity.txt (see `make parity`).
 """
 
 import argparse
-import json
 import pathlib
-import subprocess
 import sys
-import tempfile
 
 import cv2
 import numpy as np
@@ -120,33 +117,16 @@ FRAMES = {"bikes.mp4": 124, "carphone_pristine.mp4": 29}
 
 def read(name: str) -> np.ndarray:
     """BGR."""
-    if name not in FRAMES:
-        picture = cv2.imread(str(photographs.package_folder("ultralytics") / "assets" / name))
-        if picture is None:
-            raise RuntimeError(f"cannot read {name}")
-        return picture
-    video = cv2.VideoCapture(f".deps/media/{name}")
-    for _ in range(FRAMES[name] + 1):
-        read, picture = video.read()
-        if not read:
-            raise RuntimeError(f"cannot read {name}")
-    return picture
+    return photographs.frame(name, FRAMES[name]) if name in FRAMES else photographs.asset(name)
 
 
 def analyze(picture: np.ndarray, program: pathlib.Path, refine: bool) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """Score, box and joints (x, y, score) of each person, in pixels."""
     height, width = picture.shape[:2]
-    with tempfile.TemporaryDirectory() as folder:
-        clip = f"{folder}/picture.mp4"
-        encode = ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}", "-i", "-"]
-        encode += ["-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", clip]
-        subprocess.run(encode, input=picture.tobytes(), check=True)
-        command = [program, "analyze", clip, "--analyzers", "body_pose", "--format", "json", "--quiet"]
-        command += ["--option", f"body_pose.refine_joints={str(refine).lower()}"]
-        document = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=600).stdout)
+    result = photographs.analyze(picture, program, "body_pose", f"refine_joints={str(refine).lower()}")
     size = np.array([width, height])
     people = []
-    for track in document["results"][0]["bodyPose"].get("tracks", []):
+    for track in result["bodyPose"].get("tracks", []):
         for seen in track["observations"]:
             box = np.array([seen["box"].get(side, 0) for side in ("left", "top", "right", "bottom")])
             joints = np.array([[joint.get(key, 0) for key in ("x", "y", "score")] for joint in seen["keypoints"]])
