@@ -25,7 +25,15 @@ constexpr int kRetryBudget = 20;
 struct Pending {
   std::shared_ptr<const analysis::Batch> batch;
   RetryState retry;
+  // Whose batch it was when it was submitted; some may have been given up since.
+  std::vector<std::string> analyzers;
 };
+
+std::vector<std::string> AnalyzersOf(const analysis::Batch& batch) {
+  std::vector<std::string> names;
+  for (const analysis::Work& work : batch.work) names.push_back(work.analyzer);
+  return names;
+}
 
 // One call under way. `link` passes the run's cancellation on to `token`, which also ends by the attempt's own
 // deadline.
@@ -56,7 +64,13 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
   CondVar changed;
   std::vector<Queue> queues ABSL_GUARDED_BY(mutex);
   std::map<std::string, FrameOutcome> outcomes ABSL_GUARDED_BY(mutex);
+  // Batches of each analyzer that wait or are under way.
+  std::map<std::string, int64_t> left ABSL_GUARDED_BY(mutex);
+  std::map<std::string, int64_t> frames_done ABSL_GUARDED_BY(mutex);
   int64_t sent_bytes ABSL_GUARDED_BY(mutex) = 0;
+  // Called under its own lock, so that nobody is called once it is replaced.
+  Mutex wake_mutex;
+  std::function<void()> wake ABSL_GUARDED_BY(wake_mutex);
 
   // Starts what may start at `endpoint`.
   void Pump(int endpoint) {
@@ -78,7 +92,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
   // REQUIRES: `pending` counts as in flight.
   void Send(int endpoint, Pending pending) {
     pending.batch = WithoutFailed(std::move(pending.batch));
-    if (pending.batch == nullptr || cancel.cancelled()) return Finish(endpoint);
+    if (pending.batch == nullptr || cancel.cancelled()) return Finish(endpoint, pending.analyzers);
     auto attempt = std::make_shared<Attempt>();
     const DispatchEndpoint& to = endpoints[endpoint];
     attempt->token.SetDeadline(AttemptDeadline(to.batch_timeout, cancel));
@@ -163,7 +177,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
       }
     }
     pending.batch.reset();
-    Finish(endpoint);
+    Finish(endpoint, pending.analyzers);
   }
 
   void Accept(FrameOutcome& outcome, const analysis::Work& work, analyzer::v1::AnalyzerBatchResult& result)
@@ -182,6 +196,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     }
     if (!outcome.status.ok()) return;
     outcome.frames_done += result.results_size();
+    frames_done[work.analyzer] += result.results_size();
     for (analyzer::v1::FrameResult& frame : *result.mutable_results()) outcome.results.push_back(std::move(frame));
   }
 
@@ -223,13 +238,16 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     return true;
   }
 
-  void Finish(int endpoint) {
+  void Finish(int endpoint, const std::vector<std::string>& analyzers) {
     {
       MutexLock lock(mutex);
       --queues[endpoint].in_flight;
+      for (const std::string& name : analyzers) --left[name];
     }
     changed.NotifyAll();
     Pump(endpoint);
+    MutexLock lock(wake_mutex);
+    if (wake) wake();
   }
 
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
@@ -251,8 +269,13 @@ absl::Status BatchDispatcher::Submit(int endpoint, std::shared_ptr<const analysi
     RETURN_IF_ERROR(core.cancel.status());
     MutexLock lock(core.mutex);
     if (core.queues[endpoint].waiting.size() < room) {
-      for (const analysis::Work& work : batch->work) core.outcomes[work.analyzer];
-      core.queues[endpoint].waiting.push_back({std::move(batch), {}});
+      std::vector<std::string> analyzers = AnalyzersOf(*batch);
+      for (const std::string& name : analyzers) {
+        core.outcomes[name];
+        core.frames_done[name];
+        ++core.left[name];
+      }
+      core.queues[endpoint].waiting.push_back({std::move(batch), {}, std::move(analyzers)});
       break;
     }
     core.changed.WaitUntil(core.mutex, Clock::now() + kCancelPoll);
@@ -281,9 +304,7 @@ bool BatchDispatcher::failed(const std::string& analyzer) const {
 
 std::map<std::string, int64_t> BatchDispatcher::frames_done() const {
   MutexLock lock(core_->mutex);
-  std::map<std::string, int64_t> done;
-  for (const auto& [name, outcome] : core_->outcomes) done[name] = outcome.frames_done;
-  return done;
+  return core_->frames_done;
 }
 
 int64_t BatchDispatcher::sent_bytes() const {
@@ -291,17 +312,29 @@ int64_t BatchDispatcher::sent_bytes() const {
   return core_->sent_bytes;
 }
 
-std::map<std::string, FrameOutcome> BatchDispatcher::TakeOutcomes() {
-  std::map<std::string, FrameOutcome> outcomes;
+void BatchDispatcher::OnComplete(std::function<void()> wake) {
+  MutexLock lock(core_->wake_mutex);
+  core_->wake = std::move(wake);
+}
+
+std::optional<FrameOutcome> BatchDispatcher::TakeComplete(const std::string& analyzer) {
   {
     MutexLock lock(core_->mutex);
-    outcomes.swap(core_->outcomes);
+    if (const auto left = core_->left.find(analyzer); left != core_->left.end() && left->second > 0)
+      return std::nullopt;
   }
-  for (auto& [name, outcome] : outcomes) {
-    std::sort(outcome.results.begin(), outcome.results.end(),
-              [](const auto& a, const auto& b) { return a.index() < b.index(); });
+  return Take(analyzer);
+}
+
+FrameOutcome BatchDispatcher::Take(const std::string& analyzer) {
+  FrameOutcome outcome;
+  {
+    MutexLock lock(core_->mutex);
+    if (auto node = core_->outcomes.extract(analyzer)) outcome = std::move(node.mapped());
   }
-  return outcomes;
+  std::sort(outcome.results.begin(), outcome.results.end(),
+            [](const auto& a, const auto& b) { return a.index() < b.index(); });
+  return outcome;
 }
 
 }  // namespace reelsight::orchestrator

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,13 +51,27 @@ struct FrameOutcome {
   absl::Duration batch_time;
 };
 
+// Frame outcomes, each as soon as it is complete. Thread-safe.
+class FrameOutcomeSource {
+ public:
+  virtual ~FrameOutcomeSource() = default;
+
+  // `wake` is called, on any thread, when an outcome may have become complete; an empty one ends that.
+  virtual void OnComplete(std::function<void()> wake) = 0;
+  // The analyzer's outcome if none of its batches is left, else nothing. An outcome can be taken once; of an analyzer
+  // without batches it is empty. REQUIRES: no more batches come.
+  virtual std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) = 0;
+  // What there is of it, complete or not.
+  virtual FrameOutcome Take(const std::string& analyzer) = 0;
+};
+
 // Thread-safe. An analyzer that failed once is given up: what waits for it is dropped, the others go on. Destroying it
 // does not wait for attempts under way; cancel the token first.
-class BatchDispatcher {
+class BatchDispatcher final : public FrameOutcomeSource {
  public:
   // `timer` must outlive every attempt. `cancel` stops everything.
   BatchDispatcher(std::vector<DispatchEndpoint> endpoints, concurrency::Timer& timer, const CancelToken& cancel);
-  ~BatchDispatcher();
+  ~BatchDispatcher() override;
 
   // Queues a batch; blocks while the endpoint's queue is full. Returns the token's status if it is cancelled.
   absl::Status Submit(int endpoint, std::shared_ptr<const analysis::Batch> batch);
@@ -65,12 +81,14 @@ class BatchDispatcher {
 
   // True if the analyzer was given up, so that no more need be prepared for it.
   bool failed(const std::string& analyzer) const;
-  // How far each analyzer is.
+  // How far each analyzer is, taken or not.
   std::map<std::string, int64_t> frames_done() const;
   // Bytes of pictures sent to other processes, retries included.
   int64_t sent_bytes() const;
-  // What came of each analyzer. REQUIRES: idle, or cancelled.
-  std::map<std::string, FrameOutcome> TakeOutcomes();
+
+  void OnComplete(std::function<void()> wake) override;
+  std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) override;
+  FrameOutcome Take(const std::string& analyzer) override;
 
  private:
   struct Core;

@@ -83,7 +83,28 @@ TEST(BatchDispatcherTest, PutsResultsInOrderHoweverTheyCome) {
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {3})).ok());
   for (const int i : {2, 0, 1}) held[i]();
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_THAT(Indexes(dispatcher.TakeOutcomes()["a"]), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(Indexes(dispatcher.Take("a")), ElementsAre(0, 1, 2, 3));
+}
+
+TEST(BatchDispatcherTest, AnOutcomeIsCompleteWhenNoneOfItsBatchesIsLeft) {
+  CancelToken cancel;
+  std::vector<std::function<void()>> held;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) { held.push_back([=] { done(Answer(*batch)); }); }, cancel, 3);
+  int wakes = 0;
+  dispatcher.OnComplete([&] { ++wakes; });
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a", "b"}, {0})).ok());
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"b"}, {1})).ok());
+  EXPECT_FALSE(dispatcher.TakeComplete("a").has_value());
+  held[0]();
+  EXPECT_EQ(wakes, 1);
+  EXPECT_THAT(Indexes(dispatcher.TakeComplete("a").value()), ElementsAre(0));
+  EXPECT_FALSE(dispatcher.TakeComplete("b").has_value());
+  EXPECT_TRUE(dispatcher.TakeComplete("never asked").value().results.empty());
+  EXPECT_EQ(dispatcher.frames_done()["a"], 1);
+  held[1]();
+  EXPECT_THAT(Indexes(dispatcher.TakeComplete("b").value()), ElementsAre(0, 1));
+  dispatcher.OnComplete(nullptr);
 }
 
 TEST(BatchDispatcherTest, BoundsWhatIsUnderWayAndBlocksTheSubmitter) {
@@ -134,7 +155,7 @@ TEST(BatchDispatcherTest, TriesAgainWhenUnavailable) {
       cancel);
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  const FrameOutcome outcome = dispatcher.TakeOutcomes()["a"];
+  const FrameOutcome outcome = dispatcher.Take("a");
   EXPECT_TRUE(outcome.status.ok()) << outcome.status;
   EXPECT_EQ(outcome.retry_count, 2);
   EXPECT_EQ(outcome.frames_done, 1);
@@ -154,7 +175,7 @@ TEST(BatchDispatcherTest, GivesUpAfterTheRetryBudgetAndDropsWhatWaits) {
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
   EXPECT_EQ(attempts, 2);  // The second batch was dropped unsent.
   EXPECT_TRUE(dispatcher.failed("a"));
-  const absl::Status status = dispatcher.TakeOutcomes()["a"].status;
+  const absl::Status status = dispatcher.Take("a").status;
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(GetReason(status), "RETRY_BUDGET_SPENT");
 }
@@ -190,9 +211,8 @@ TEST(BatchDispatcherTest, OneAnalyzersFailureLeavesTheOtherAndStopsItsWork) {
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"bad", "good"}, {1})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
   EXPECT_THAT(works, ElementsAre(2, 1));
-  auto outcomes = dispatcher.TakeOutcomes();
-  EXPECT_EQ(outcomes["bad"].status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(Indexes(outcomes["good"]), ElementsAre(0, 1));
+  EXPECT_EQ(dispatcher.Take("bad").status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Indexes(dispatcher.Take("good")), ElementsAre(0, 1));
 }
 
 TEST(BatchDispatcherTest, AnswersForOtherFramesAreRefused) {
@@ -206,7 +226,7 @@ TEST(BatchDispatcherTest, AnswersForOtherFramesAreRefused) {
       cancel);
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_EQ(dispatcher.TakeOutcomes()["a"].status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(dispatcher.Take("a").status.code(), absl::StatusCode::kInternal);
 }
 
 TEST(BatchDispatcherTest, ASlowServiceIsCutByItsTimeout) {
@@ -222,7 +242,7 @@ TEST(BatchDispatcherTest, ASlowServiceIsCutByItsTimeout) {
       cancel, 2, 3, absl::Milliseconds(30));
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_EQ(dispatcher.TakeOutcomes()["a"].status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(dispatcher.Take("a").status.code(), absl::StatusCode::kDeadlineExceeded);
   for (std::thread& worker : workers) worker.join();
 }
 

@@ -66,7 +66,7 @@ class Pipeline {
     if (!alive_.empty()) RETURN_IF_ERROR(Settle(feeder_.Flush()));
     feeder_.Release();
     reserved = analysis::FramePool::Reservation();
-    RETURN_IF_ERROR(Settle(WaitForBatches()));
+    frames_sent_ = work_ended_.ok();
     // Exact where decoding reached the end, which is the only place where a segment can turn out to be too late.
     const absl::Duration duration = analysis::FromProto(parts_.decoder.info().duration());
     if (duration > absl::ZeroDuration()) RETURN_IF_ERROR(CheckSegments(segments_, duration));
@@ -165,15 +165,6 @@ class Pipeline {
     return absl::OkStatus();
   }
 
-  absl::Status WaitForBatches() {
-    if (!work_ended_.ok()) return work_ended_;
-    while (true) {
-      ASSIGN_OR_RETURN(const bool idle, dispatcher_.WaitIdle(kProgressInterval));
-      Report(idle);
-      if (idle) return absl::OkStatus();
-    }
-  }
-
   void Report(bool now) {
     if (observer_.on_progress == nullptr || (!now && absl::Now() < next_report_)) return;
     next_report_ = absl::Now() + kProgressInterval;
@@ -182,7 +173,7 @@ class Pipeline {
     progress.set_frames_decoded(frames_decoded_);
     const double duration = absl::ToDoubleSeconds(analysis::FromProto(info.duration()));
     const double decoded =
-        now ? 1.0 : (duration > 0 ? std::min(1.0, absl::ToDoubleSeconds(last_offset_) / duration) : 0.0);
+        frames_sent_ ? 1.0 : (duration > 0 ? std::min(1.0, absl::ToDoubleSeconds(last_offset_) / duration) : 0.0);
     progress.set_decoded_fraction(static_cast<float>(decoded));
     const std::map<std::string, int64_t> done = dispatcher_.frames_done();
     for (const auto& [name, targets] : feeder_.targets()) {
@@ -192,33 +183,41 @@ class Pipeline {
       analyzer.set_frames_done(it == done.end() ? 0 : it->second);
       // 1 is left for the moment when its result is there.
       const double share = targets > 0 ? static_cast<double>(analyzer.frames_done()) / targets : 0.0;
-      analyzer.set_fraction(static_cast<float>(std::min(0.99, share * decoded)));
+      analyzer.set_fraction(answered_.contains(name) ? 1.0F : static_cast<float>(std::min(0.99, share * decoded)));
     }
     observer_.on_progress(progress);
   }
 
+  // Reports, and notes when the last batch is done.
+  void WatchBatches() {
+    const bool running = batches_done_ == absl::InfiniteFuture();
+    const bool done = running && dispatcher_.WaitIdle(absl::ZeroDuration()).value_or(false);
+    if (done) batches_done_ = absl::Now();
+    Report(done);
+  }
+
   absl::StatusOr<PipelineResult> Summarize() {
     PipelineResult result;
-    std::map<std::string, FrameOutcome> frames = dispatcher_.TakeOutcomes();
-    if (!work_ended_.ok()) {
-      for (const std::string& name : alive_) {
-        FrameOutcome& outcome = frames[name];
-        if (outcome.status.ok()) outcome.status = Annotate(work_ended_, "not all frames were analysed in time");
-      }
-    }
-    SummaryStageInput input{
-        .request_id = input_.request_id, .video = Facts(), .segments = {}, .profile = input_.profile};
+    SummaryStageInput input{.request_id = input_.request_id,
+                            .video = Facts(),
+                            .segments = {},
+                            .profile = input_.profile,
+                            .frames_missing = !work_ended_.ok()};
     for (const TimeSpan& segment : segments_) {
       analyzer::v1::Segment& out = input.segments.emplace_back();
       *out.mutable_start_offset() = analysis::ToProto(segment.start);
       *out.mutable_end_offset() = analysis::ToProto(segment.end);
     }
-    const absl::Time start = absl::Now();
-    result.outcomes = RunSummaries(
-        parts_.plan, input, std::move(frames), parts_.endpoints, parts_.timer, work_,
-        observer_.on_outcome ? observer_.on_outcome : [](int, const AnalyzerOutcome&) {});
+    Report(true);
+    SummaryStageObserver observer;
+    observer.on_wait = [this] { WatchBatches(); };
+    observer.on_outcome = [this](int place, const AnalyzerOutcome& outcome) {
+      if (outcome.status.ok()) answered_.insert(parts_.plan.analyzers[place].description.name());
+      if (observer_.on_outcome) observer_.on_outcome(place, outcome);
+    };
+    result.outcomes = RunSummaries(parts_.plan, input, dispatcher_, parts_.endpoints, parts_.timer, work_, observer);
     RETURN_IF_ERROR(cancel_.status());
-    result.summarize_time = absl::Now() - start;
+    result.summarize_time = absl::Now() - std::min(batches_done_, absl::Now());
     result.segments = segments_;
     result.frames_decoded = frames_decoded_;
     result.sent_bytes = dispatcher_.sent_bytes();
@@ -237,7 +236,12 @@ class Pipeline {
   FrameFeeder feeder_;
   // Analyzers that are neither given up nor left out.
   std::set<std::string> alive_;
+  // Analyzers that have answered.
+  std::set<std::string> answered_;
   absl::Status work_ended_;
+  // Every frame that could be handed out was.
+  bool frames_sent_ = false;
+  absl::Time batches_done_ = absl::InfiniteFuture();
   int64_t frames_decoded_ = 0;
   absl::Duration last_offset_;
   absl::Duration decode_time_;

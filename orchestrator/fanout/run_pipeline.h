@@ -44,6 +44,7 @@ struct PipelineResult {
   // Bytes of pictures sent to other processes.
   int64_t sent_bytes = 0;
   absl::Duration decode_time;
+  // From the last batch of frames to the last summary. Most summaries are made before.
   absl::Duration summarize_time;
   FrameFeeder::Stats feeder;
 };

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,15 @@ struct Inbox {
   Mutex mutex;
   CondVar changed;
   std::deque<std::pair<int, SummaryOr>> arrived ABSL_GUARDED_BY(mutex);
+  bool woken ABSL_GUARDED_BY(mutex) = false;
+
+  void Wake() {
+    {
+      MutexLock lock(mutex);
+      woken = true;
+    }
+    changed.NotifyAll();
+  }
 
   void Put(int place, SummaryOr summary) {
     {
@@ -84,26 +94,27 @@ struct Call : std::enable_shared_from_this<Call> {
 
 class Stage {
  public:
-  Stage(const AnalysisPlan& plan, const SummaryStageInput& input, const std::vector<DispatchEndpoint>& endpoints,
-        concurrency::Timer& timer, const CancelToken& cancel,
-        const std::function<void(int, const AnalyzerOutcome&)>& on_outcome)
+  Stage(const AnalysisPlan& plan, const SummaryStageInput& input, FrameOutcomeSource& frames,
+        const std::vector<DispatchEndpoint>& endpoints, concurrency::Timer& timer, const CancelToken& cancel,
+        const SummaryStageObserver& observer)
       : plan_(plan),
         input_(input),
+        frames_(frames),
         endpoints_(endpoints),
         timer_(timer),
         cancel_(cancel),
-        on_outcome_(on_outcome),
+        observer_(observer),
         outcomes_(plan.analyzers.size()),
-        states_(plan.analyzers.size(), State::kWaiting),
+        states_(plan.analyzers.size(), State::kFrames),
         started_(plan.analyzers.size()) {
     for (size_t i = 0; i < plan.analyzers.size(); ++i) places_[plan.analyzers[i].description.name()] = i;
+    frames_.OnComplete([inbox = inbox_] { inbox->Wake(); });
   }
+  ~Stage() { frames_.OnComplete(nullptr); }
 
-  std::vector<AnalyzerOutcome> Run(std::map<std::string, FrameOutcome> frames) {
-    for (size_t i = 0; i < plan_.analyzers.size(); ++i) {
-      outcomes_[i].frames = std::move(frames[plan_.analyzers[i].description.name()]);
-    }
+  std::vector<AnalyzerOutcome> Run() {
     while (true) {
+      TakeFrames();
       StartReady();
       if (done_ == outcomes_.size()) return std::move(outcomes_);
       Receive();
@@ -111,7 +122,27 @@ class Stage {
   }
 
  private:
-  enum class State { kWaiting, kRunning, kDone };
+  // Its frames are under way; it may start as soon as those it builds on are done; its summary is under way; done.
+  enum class State { kFrames, kWaiting, kRunning, kDone };
+
+  void TakeFrames() {
+    const absl::Status cancelled = cancel_.status();
+    for (size_t i = 0; i < outcomes_.size(); ++i) {
+      if (states_[i] != State::kFrames) continue;
+      const std::string& name = plan_.analyzers[i].description.name();
+      std::optional<FrameOutcome> frames = frames_.TakeComplete(name);
+      const bool missing = !frames.has_value() || input_.frames_missing;
+      if (!frames.has_value()) {
+        if (cancelled.ok()) continue;
+        frames = frames_.Take(name);
+      }
+      if (missing && frames->status.ok() && !cancelled.ok()) {
+        frames->status = Annotate(cancelled, "not all frames were analysed in time");
+      }
+      outcomes_[i].frames = *std::move(frames);
+      states_[i] = State::kWaiting;
+    }
+  }
 
   void StartReady() {
     // In plan order dependencies come first, so one pass settles all that failures decide.
@@ -195,9 +226,13 @@ class Stage {
     std::deque<std::pair<int, SummaryOr>> arrived;
     {
       MutexLock lock(inbox_->mutex);
-      if (inbox_->arrived.empty()) inbox_->changed.WaitUntil(inbox_->mutex, Clock::now() + kCancelPoll);
+      if (inbox_->arrived.empty() && !inbox_->woken) {
+        inbox_->changed.WaitUntil(inbox_->mutex, Clock::now() + kCancelPoll);
+      }
+      inbox_->woken = false;
       arrived.swap(inbox_->arrived);
     }
+    if (observer_.on_wait) observer_.on_wait();
     for (auto& [place, summary] : arrived) {
       if (states_[place] != State::kRunning) continue;
       outcomes_[place].summarize_time = absl::FromChrono(Clock::now() - started_[place]);
@@ -215,15 +250,16 @@ class Stage {
     states_[i] = State::kDone;
     outcomes_[i].status = std::move(status);
     ++done_;
-    on_outcome_(static_cast<int>(i), outcomes_[i]);
+    if (observer_.on_outcome) observer_.on_outcome(static_cast<int>(i), outcomes_[i]);
   }
 
   const AnalysisPlan& plan_;
   const SummaryStageInput& input_;
+  FrameOutcomeSource& frames_;
   const std::vector<DispatchEndpoint>& endpoints_;
   concurrency::Timer& timer_;
   const CancelToken cancel_;
-  const std::function<void(int, const AnalyzerOutcome&)>& on_outcome_;
+  const SummaryStageObserver& observer_;
   std::vector<AnalyzerOutcome> outcomes_;
   std::vector<State> states_;
   std::vector<Clock::time_point> started_;
@@ -235,11 +271,10 @@ class Stage {
 }  // namespace
 
 std::vector<AnalyzerOutcome> RunSummaries(const AnalysisPlan& plan, const SummaryStageInput& input,
-                                          std::map<std::string, FrameOutcome> frames,
-                                          const std::vector<DispatchEndpoint>& endpoints, concurrency::Timer& timer,
-                                          const CancelToken& cancel,
-                                          const std::function<void(int place, const AnalyzerOutcome&)>& on_outcome) {
-  return Stage(plan, input, endpoints, timer, cancel, on_outcome).Run(std::move(frames));
+                                          FrameOutcomeSource& frames, const std::vector<DispatchEndpoint>& endpoints,
+                                          concurrency::Timer& timer, const CancelToken& cancel,
+                                          const SummaryStageObserver& observer) {
+  return Stage(plan, input, frames, endpoints, timer, cancel, observer).Run();
 }
 
 }  // namespace reelsight::orchestrator

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/fanout/summary_stage.h"
 
+#include <set>
 #include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared/analysis/local_analyzer_client.h"
+#include "shared/base/mutex.h"
 #include "shared/base/status.h"
 #include "shared/testing/fake_analyzer.h"
 
@@ -14,11 +16,43 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::FakeAnalyzer;
+using ::testing::HasSubstr;
 
 concurrency::Timer& TestTimer() {
   static concurrency::Timer& timer = *new concurrency::Timer();
   return timer;
 }
+
+// Frame outcomes that are complete at once, but for those that a test holds back.
+class FakeFrames final : public FrameOutcomeSource {
+ public:
+  std::map<std::string, FrameOutcome> outcomes;
+
+  void Hold(const std::string& analyzer) {
+    MutexLock lock(mutex_);
+    held_.insert(analyzer);
+  }
+  void Release(const std::string& analyzer) {
+    MutexLock lock(mutex_);
+    held_.erase(analyzer);
+    if (wake_) wake_();
+  }
+  void OnComplete(std::function<void()> wake) override {
+    MutexLock lock(mutex_);
+    wake_ = std::move(wake);
+  }
+  std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) override {
+    MutexLock lock(mutex_);
+    if (held_.contains(analyzer)) return std::nullopt;
+    return outcomes[analyzer];
+  }
+  FrameOutcome Take(const std::string& analyzer) override { return outcomes[analyzer]; }
+
+ private:
+  Mutex mutex_;
+  std::set<std::string> held_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> wake_ ABSL_GUARDED_BY(mutex_);
+};
 
 class SummaryStageTest : public ::testing::Test {
  protected:
@@ -36,7 +70,7 @@ class SummaryStageTest : public ::testing::Test {
     analyzers_.push_back(std::move(analyzer));
     analyzer::v1::FrameResult frame;
     frame.set_payload("7");
-    frames_[name].results.push_back(frame);
+    frames_.outcomes[name].results.push_back(frame);
     return borrowed;
   }
 
@@ -44,13 +78,14 @@ class SummaryStageTest : public ::testing::Test {
     auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 1);
     concurrency::FairExecutor executor({.thread_count = 2});
     auto client = std::make_shared<analysis::LocalAnalyzerClient>(*host, executor);
-    return RunSummaries(plan_, {.request_id = "r"}, std::move(frames_), {{"fake", client}}, TestTimer(), cancel_,
-                        [&](int place, const AnalyzerOutcome&) { order_.push_back(place); });
+    SummaryStageObserver observer;
+    observer.on_outcome = [&](int place, const AnalyzerOutcome&) { order_.push_back(place); };
+    return RunSummaries(plan_, {.request_id = "r"}, frames_, {{"fake", client}}, TestTimer(), cancel_, observer);
   }
 
   AnalysisPlan plan_;
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
-  std::map<std::string, FrameOutcome> frames_;
+  FakeFrames frames_;
   std::vector<int> order_;
   CancelToken cancel_;
 };
@@ -71,7 +106,7 @@ TEST_F(SummaryStageTest, DependantsGetTheSummariesTheyBuildOn) {
 
 TEST_F(SummaryStageTest, AFailedDependencyIsNamedAndAnOptionalOneForgiven) {
   Add("base");
-  frames_["base"].status = absl::UnavailableError("gone");
+  frames_.outcomes["base"].status = absl::UnavailableError("gone");
   Add("needs", "base");
   Add("likes", "base", true);
   const auto outcomes = Run();
@@ -81,6 +116,29 @@ TEST_F(SummaryStageTest, AFailedDependencyIsNamedAndAnOptionalOneForgiven) {
   EXPECT_EQ(GetMetadata(outcomes[1].status, "dependency"), "base");
   ASSERT_TRUE(outcomes[2].status.ok()) << outcomes[2].status;
   EXPECT_EQ(Field(outcomes[2], "dependencies"), "");
+}
+
+TEST_F(SummaryStageTest, OneWhoseFramesAreDoneDoesNotWaitForTheFramesOfOthers) {
+  Add("slow");
+  Add("quick").OnSummarize([&](const auto&, const auto&) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+    frames_.Release("slow");
+    return analyzer::v1::SummarizeResponse();
+  });
+  frames_.Hold("slow");
+  cancel_.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(20));
+  const auto outcomes = Run();
+  ASSERT_TRUE(outcomes[1].status.ok()) << outcomes[1].status;
+  ASSERT_TRUE(outcomes[0].status.ok()) << outcomes[0].status;
+  EXPECT_EQ(Field(outcomes[0], "frames"), "7");
+}
+
+TEST_F(SummaryStageTest, AnalyzersWhoseFramesCameTooLateSaySo) {
+  Add("late");
+  frames_.Hold("late");
+  cancel_.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(30));
+  const absl::Status status = Run()[0].status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(status.message(), HasSubstr("not all frames"));
 }
 
 TEST_F(SummaryStageTest, ARetryMakesItGood) {

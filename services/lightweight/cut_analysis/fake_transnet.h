@@ -36,7 +36,7 @@ class FakeTransNet final : public inference::Model, public inference::ModelSourc
   bool installed = true;
   // What Run answers; OK: it runs.
   absl::Status failure;
-  // A run ends only when so many are under way.
+  // The first run ends only when so many are under way.
   int concurrent_runs = 1;
 
  private:

@@ -2,9 +2,9 @@
 #include "services/lightweight/cut_analysis/transnet.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <future>
-#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "services/lightweight/cut_analysis/thumbnail.h"
@@ -44,29 +44,31 @@ Tensor MakeWindow(std::span<const std::string_view> thumbnails, int index, DType
   return tensor;
 }
 
-// `samples` through the model in as many parts as it runs at once, each on a thread of its own.
-absl::StatusOr<std::vector<Sample>> RunInParts(const inference::Model& model, std::vector<Sample> samples,
-                                               const std::string& client, const CancelToken& cancel) {
-  const size_t count = samples.size(), parts = std::clamp<size_t>(model.concurrency(), 1, count);
-  const auto run = [&](size_t part) {
-    const auto begin = std::make_move_iterator(samples.begin());
-    const auto first = static_cast<ptrdiff_t>(part * count / parts);
-    const auto end = static_cast<ptrdiff_t>((part + 1) * count / parts);
-    return model.Run(client, std::vector<Sample>(begin + first, begin + end), cancel);
-  };
-  // Where no thread can be had, std::async runs a part in get().
-  std::vector<std::future<absl::StatusOr<std::vector<Sample>>>> others;
-  for (size_t part = 1; part < parts; ++part) others.push_back(std::async(run, part));
-  absl::StatusOr<std::vector<Sample>> outputs = run(0);
-  for (auto& other : others) {
-    absl::StatusOr<std::vector<Sample>> more = other.get();
-    if (!outputs.ok()) continue;
-    if (!more.ok()) {
-      outputs = more.status();
-      continue;
+// `samples` through the model, each on whichever of as many threads as the model serves at once is free.
+absl::StatusOr<std::vector<Sample>> RunOnThreads(const inference::Model& model, std::vector<Sample> samples,
+                                                 const std::string& client, const CancelToken& cancel) {
+  const size_t threads = std::clamp<size_t>(model.concurrency(), 1, samples.size());
+  if (threads == 1) return model.Run(client, std::move(samples), cancel);
+  std::vector<Sample> outputs(samples.size());
+  std::atomic<size_t> next = 0;
+  const auto run = [&]() -> absl::Status {
+    for (size_t i = next++; i < samples.size(); i = next++) {
+      std::vector<Sample> one;
+      one.push_back(std::move(samples[i]));
+      absl::StatusOr<std::vector<Sample>> output = model.Run(client, std::move(one), cancel);
+      // The others stop too.
+      if (!output.ok()) next = samples.size();
+      RETURN_IF_ERROR(output.status());
+      outputs[i] = std::move(output->front());
     }
-    std::move(more->begin(), more->end(), std::back_inserter(*outputs));
-  }
+    return absl::OkStatus();
+  };
+  // Where no thread can be had, std::async runs its share in get().
+  std::vector<std::future<absl::Status>> others;
+  for (size_t i = 1; i < threads; ++i) others.push_back(std::async(run));
+  absl::Status status = run();
+  for (auto& other : others) status.Update(other.get());
+  RETURN_IF_ERROR(status);
   return outputs;
 }
 
@@ -88,7 +90,7 @@ absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
     for (int window = next; window < std::min(window_count, next + kWindowsAtOnce); ++window) {
       samples.push_back({MakeWindow(thumbnails, window, type)});
     }
-    ASSIGN_OR_RETURN(const std::vector<Sample> outputs, RunInParts(model, std::move(samples), client, cancel));
+    ASSIGN_OR_RETURN(const std::vector<Sample> outputs, RunOnThreads(model, std::move(samples), client, cancel));
     for (const Sample& output : outputs) {
       for (const Tensor& tensor : output) {
         if (output.size() != 2 || tensor.count() != kWindow || tensor.type() != DType::kFloat32) {
