@@ -156,6 +156,69 @@ class Resizer {
   std::vector<float> blended_;
 };
 
+// Values of an RGB24 picture between its pixels.
+class BilinearSampler {
+ public:
+  BilinearSampler(const Image& image, const ImageTensorOptions& options)
+      : pixels_(image.plane(0)),
+        stride_(image.stride_bytes(0)),
+        width_(image.width_px()),
+        height_(image.height_px()),
+        repeat_edges_(options.repeat_edges),
+        fill_(options.fill) {}
+
+  // Channel c of the place, pixels counted by their centres, at out[c * step].
+  void Sample(double x, double y, float* out, size_t step) const {
+    if (x >= 0 && y >= 0 && x < width_ - 1 && y < height_ - 1) {
+      const int left = static_cast<int>(x), top = static_cast<int>(y);
+      const uint8_t* const upper = pixels_ + top * stride_ + static_cast<ptrdiff_t>(left) * kChannels;
+      const uint8_t* const lower = upper + stride_;
+      const auto right_share = static_cast<float>(x - left), below_share = static_cast<float>(y - top);
+      for (int c = 0; c < kChannels; ++c) {
+        out[static_cast<size_t>(c) * step] =
+            Blend(upper[c], upper[c + kChannels], lower[c], lower[c + kChannels], right_share, below_share);
+      }
+    } else if (!repeat_edges_ && (x <= -1 || y <= -1 || x >= width_ || y >= height_)) {
+      for (int c = 0; c < kChannels; ++c) out[static_cast<size_t>(c) * step] = fill_;
+    } else {
+      SampleAtEdge(std::clamp(x, -2.0, width_ + 1.0), std::clamp(y, -2.0, height_ + 1.0), out, step);
+    }
+  }
+
+ private:
+  static float Blend(float upper_left, float upper_right, float lower_left, float lower_right, float right_share,
+                     float below_share) {
+    const float upper = upper_left + (upper_right - upper_left) * right_share;
+    const float lower = lower_left + (lower_right - lower_left) * right_share;
+    return upper + (lower - upper) * below_share;
+  }
+
+  void SampleAtEdge(double x, double y, float* out, size_t step) const {
+    const int left = static_cast<int>(std::floor(x)), top = static_cast<int>(std::floor(y));
+    const auto right_share = static_cast<float>(x - left), below_share = static_cast<float>(y - top);
+    for (int c = 0; c < kChannels; ++c) {
+      out[static_cast<size_t>(c) * step] = Blend(Value(left, top, c), Value(left + 1, top, c), Value(left, top + 1, c),
+                                                 Value(left + 1, top + 1, c), right_share, below_share);
+    }
+  }
+
+  float Value(int x, int y, int c) const {
+    if (repeat_edges_) {
+      x = std::clamp(x, 0, width_ - 1);
+      y = std::clamp(y, 0, height_ - 1);
+    }
+    if (x < 0 || y < 0 || x >= width_ || y >= height_) return fill_;
+    return pixels_[y * stride_ + static_cast<ptrdiff_t>(x) * kChannels + c];
+  }
+
+  const uint8_t* const pixels_;
+  const ptrdiff_t stride_;
+  const int width_;
+  const int height_;
+  const bool repeat_edges_;
+  const float fill_;
+};
+
 Tensor MakeTensor(const ImageTensorOptions& options) {
   const int64_t width = options.width_px, height = options.height_px;
   return Tensor(options.type, options.layout == Layout::kNchw ? Shape{1, kChannels, height, width}
@@ -231,30 +294,12 @@ absl::StatusOr<PlacedTensor> WarpToTensor(const Image& image, const Affine& to_p
   RowWriter writer(options, placed.tensor);
   const size_t width = static_cast<size_t>(options.width_px);
   std::vector<float> planes(width * kChannels);
-  const uint8_t* const pixels = image.plane(0);
-  const ptrdiff_t stride = image.stride_bytes(0);
-  const auto inside = [&](int x, int y) { return x >= 0 && y >= 0 && x < image.width_px() && y < image.height_px(); };
+  const BilinearSampler sampler(image, options);
   for (int y = 0; y < options.height_px; ++y) {
     for (int x = 0; x < options.width_px; ++x) {
       double source_x = 0, source_y = 0;
       to_picture_px.Apply(x + 0.5, y + 0.5, &source_x, &source_y);
-      source_x = std::clamp(source_x - 0.5, -2.0, image.width_px() + 1.0);
-      source_y = std::clamp(source_y - 0.5, -2.0, image.height_px() + 1.0);
-      const int left = static_cast<int>(std::floor(source_x)), top = static_cast<int>(std::floor(source_y));
-      const auto right_share = static_cast<float>(source_x - left), below_share = static_cast<float>(source_y - top);
-      for (int c = 0; c < kChannels; ++c) {
-        const auto value = [&](int column, int line) {
-          if (options.repeat_edges) {
-            column = std::clamp(column, 0, image.width_px() - 1);
-            line = std::clamp(line, 0, image.height_px() - 1);
-          }
-          return inside(column, line) ? static_cast<float>(pixels[line * stride + column * kChannels + c])
-                                      : options.fill;
-        };
-        const float upper = value(left, top) + (value(left + 1, top) - value(left, top)) * right_share;
-        const float lower = value(left, top + 1) + (value(left + 1, top + 1) - value(left, top + 1)) * right_share;
-        planes[static_cast<size_t>(c) * width + static_cast<size_t>(x)] = upper + (lower - upper) * below_share;
-      }
+      sampler.Sample(source_x - 0.5, source_y - 0.5, planes.data() + x, width);
     }
     writer.Write(y, 0, options.width_px, {planes.data(), planes.data() + width, planes.data() + 2 * width});
   }
