@@ -82,13 +82,13 @@ absl::Status CheckContent(const std::string& path, const ModelFile& file) {
   if (static_cast<int64_t>(size) != file.size_bytes()) {
     return MakeError(absl::StatusCode::kDataLoss, Reason::kModelCorrupt,
                      absl::StrCat(file.name(), " has ", size, " bytes, not the ", file.size_bytes(),
-                                  " of the catalogue; it was removed"));
+                                  " of the catalogue; it was not installed"));
   }
   ASSIGN_OR_RETURN(const std::string hash, FileSha256(path));
   if (hash == absl::AsciiStrToLower(file.sha256())) return absl::OkStatus();
   return MakeError(absl::StatusCode::kDataLoss, Reason::kModelCorrupt,
                    absl::StrCat(file.name(), " has SHA-256 ", hash, ", not the ", file.sha256(),
-                                " of the catalogue; it was removed"));
+                                " of the catalogue; it was not installed"));
 }
 
 int64_t BytesBelow(const std::string& folder) {

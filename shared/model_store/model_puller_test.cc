@@ -302,6 +302,18 @@ TEST_F(ModelPullerTest, FilesOfThisMachineAreCopied) {
   EXPECT_THAT(Message(status), HasSubstr("/whole"));
 }
 
+TEST_F(ModelPullerTest, AFileOfThisMachineThatIsNotTheCataloguesStaysWhereItIs) {
+  const ModelStore store = Store(absl::StrCat("path: '", folder_, "/whole'"));
+  for (const std::string& other : {content_ + "x", std::string(content_.size(), 'x')}) {
+    Write(folder_ + "/whole", other);
+    const absl::Status status = Pull(store);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(Message(status), AllOf(HasSubstr("of the catalogue; it was not installed"), Not(HasSubstr("removed"))));
+    EXPECT_EQ(Read(folder_ + "/whole"), other);
+    EXPECT_TRUE(Names().empty());
+  }
+}
+
 // A limit on the size of files stands for a full disk: both fail in write().
 TEST_F(ModelPullerTest, AFullDiskSaysSo) {
   HttpTestServer server([&](const Request& request) { return HttpTestServer::Serve(request, content_); });
