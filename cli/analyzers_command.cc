@@ -14,6 +14,7 @@
 #include "cli/output_file.h"
 #include "cli/remote_backend.h"
 #include "cli/table.h"
+#include "cli/text_summary.h"
 #include "cli/time_text.h"
 
 namespace reelsight::cli {
@@ -71,16 +72,13 @@ class AnalyzersCommand final : public Command {
     const Terminal terminal = Terminal::ForDescriptor(STDOUT_FILENO);
     Table table({{"analyzer"}, {"now"}, {"frames"}, {""}});
     for (const auto& analyzer : answer.analyzers()) {
-      std::vector<std::string> models;
-      for (const v1::ModelInfo& model : analyzer.models())
-        models.push_back(absl::StrCat(model.name(), " ", model.version()));
       std::string text = analyzer.available() ? analyzer.description() : analyzer.unavailable_reason();
       // It runs, but not with all it has.
       if (analyzer.available() && !analyzer.unavailable_reason().empty()) {
         absl::StrAppend(&text, "; now ", analyzer.unavailable_reason());
       }
       absl::StrAppend(&text, " (", analyzer.service());
-      if (!models.empty()) absl::StrAppend(&text, "; model ", absl::StrJoin(models, ", "));
+      if (!analyzer.models().empty()) absl::StrAppend(&text, "; model ", ModelsText(analyzer.models()));
       if (!analyzer.depends_on().empty()) {
         absl::StrAppend(&text, "; builds on ", absl::StrJoin(analyzer.depends_on(), ", "));
       }

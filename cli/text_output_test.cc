@@ -45,6 +45,9 @@ constexpr char kResponse[] = R"pb(
       frame_count: 100
     }
     headline: "2 shots, 15 cuts a minute"
+    models { name: "shots" version: "2" device: "cuda:0" }
+    models { name: "pans" version: "1" device: "cuda:0" }
+    models { name: "fades" version: "3" device: "cpu" }
     cut_analysis {
       transitions {
         kind: HARD_CUT
@@ -68,6 +71,7 @@ constexpr char kResponse[] = R"pb(
     analyzer: "camera_analysis"
     timing { frame_count: 48 }
     headline: "mostly static"
+    models { name: "elsewhere" }
     camera_analysis {
       segments {
         end_offset { seconds: 1 }
@@ -145,6 +149,10 @@ Analyzers
   camera_analysis  OK               48   0 µs
   color_analysis   OK                8   0 µs
   text_overlay     UNAVAILABLE       0   0 µs  service detection did not answer (RETRY_BUDGET_SPENT)
+
+Models
+  cut_analysis     shots 2, pans 1 on cuda:0, fades 3 on cpu
+  camera_analysis  elsewhere
 
 done in 500 ms, 8.0 times as fast as it plays, 100 frames decoded, 100 analysed, 2.0 KiB read
 stages, side by side: decode 250 ms

@@ -229,6 +229,15 @@ std::string Analyzers(const v1::AnalyzeResponse& response, const Terminal& termi
   return table.empty() ? "" : absl::StrCat(Heading(terminal, "Analyzers"), table.Render(terminal, 2));
 }
 
+std::string Models(const v1::AnalyzeResponse& response, const Terminal& terminal) {
+  Table table({{""}, {""}});
+  for (const v1::AnalyzerResult& result : response.results()) {
+    if (result.models().empty()) continue;
+    table.AddRow({Printable(result.analyzer()), Printable(ModelsText(result.models()))});
+  }
+  return table.empty() ? "" : absl::StrCat(Heading(terminal, "Models"), table.Render(terminal, 2));
+}
+
 // How much of the video the timeline covers.
 absl::Duration Analyzed(const v1::AnalyzeResponse& response) {
   absl::Duration covered;
@@ -295,6 +304,18 @@ std::string EnumWords(std::string enum_name) {
   return absl::AsciiStrToLower(absl::StrReplaceAll(enum_name, {{"_", " "}}));
 }
 
+std::string ModelsText(const google::protobuf::RepeatedPtrField<v1::ModelInfo>& models) {
+  std::string text;
+  for (int i = 0; i < models.size(); ++i) {
+    const v1::ModelInfo& model = models.Get(i);
+    const bool last_of_device = i + 1 == models.size() || models.Get(i + 1).device() != model.device();
+    absl::StrAppend(&text, model.name(), model.version().empty() ? "" : " ", model.version());
+    if (last_of_device && !model.device().empty()) absl::StrAppend(&text, " on ", model.device());
+    if (i + 1 < models.size()) text += ", ";
+  }
+  return text;
+}
+
 std::string TextSummary(const std::string& name, const v1::AnalyzeResponse& response, const Terminal& terminal) {
   const Results found = Find(response);
   std::string text = absl::StrCat(Bold(terminal, Printable(name)), "\n",
@@ -308,6 +329,7 @@ std::string TextSummary(const std::string& name, const v1::AnalyzeResponse& resp
   if (found.camera != nullptr) text += Camera(*found.camera, terminal);
   if (found.colors != nullptr) text += Colors(*found.colors, terminal);
   text += Analyzers(response, terminal);
+  text += Models(response, terminal);
   text += Stats(response, terminal);
   return text;
 }

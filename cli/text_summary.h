@@ -14,6 +14,9 @@ namespace reelsight::cli {
 // `name` is what the user called the video. Ends with a line end.
 std::string TextSummary(const std::string& name, const v1::AnalyzeResponse& response, const Terminal& terminal);
 
+// Names and versions, each device behind the models that run on it: `a 1, b 2 on cuda:0, c 1 on cpu`.
+std::string ModelsText(const google::protobuf::RepeatedPtrField<v1::ModelInfo>& models);
+
 // `PAN_LEFT` as `pan left`.
 std::string EnumWords(std::string enum_name);
 

@@ -424,12 +424,7 @@ v1::ListAnalyzersResponse OrchestratorImpl::ListAnalyzers() {
           endpoint.status.ok()
               ? description.unavailable_reason()
               : absl::StrCat("service ", endpoint.name, " does not answer: ", endpoint.status.message()));
-      for (const analyzer::v1::Model& model : description.models()) {
-        v1::ModelInfo& info = *analyzer.add_models();
-        info.set_name(model.name());
-        info.set_version(model.version());
-        info.set_license(model.license());
-      }
+      for (const analyzer::v1::Model& model : description.models()) *analyzer.add_models() = ToModelInfo(model);
       for (const analyzer::v1::Dependency& dependency : description.depends_on()) {
         analyzer.add_depends_on(dependency.analyzer());
       }

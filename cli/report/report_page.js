@@ -344,8 +344,10 @@ function draw_analyzers() {
     const timing = result.timing || {};
     const row = make("tr");
     const name = make("td", "", result.analyzer);
-    const model = result.model || {};
-    if (model.name) name.append(make("small", "", `${model.name} ${model.version || ""}`));
+    for (const model of result.models || []) {
+      const device = model.device ? ` on ${model.device}` : "";
+      name.append(make("small", "", `${model.name || ""} ${model.version || ""}${device}`));
+    }
     const state = make("td");
     state.append(make("span", good ? "status good" : "status", status.code || "OK"));
     const text = make("td", "wide", good ? result.headline || "" : status.message || "");

@@ -56,6 +56,15 @@ v1::AnalyzerStatus ToAnalyzerStatus(const absl::Status& status) {
   return out;
 }
 
+v1::ModelInfo ToModelInfo(const analyzer::v1::Model& model) {
+  v1::ModelInfo info;
+  info.set_name(model.name());
+  info.set_version(model.version());
+  info.set_license(model.license());
+  info.set_device(model.device());
+  return info;
+}
+
 v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome, absl::Duration elapsed) {
   v1::AnalyzerResult result;
   result.set_analyzer(planned.description.name());
@@ -74,9 +83,11 @@ v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutc
   if (status.ok()) {
     result.mutable_status()->set_message(outcome.summary.warning());
     result.set_headline(outcome.summary.headline());
-    result.mutable_model()->set_name(outcome.summary.model().name());
-    result.mutable_model()->set_version(outcome.summary.model().version());
-    result.mutable_model()->set_license(outcome.summary.model().license());
+    for (const analyzer::v1::Model& model : outcome.summary.models()) *result.add_models() = ToModelInfo(model);
+    if (result.models().empty() && outcome.summary.has_model()) {
+      *result.add_models() = ToModelInfo(outcome.summary.model());
+    }
+    if (!result.models().empty()) *result.mutable_model() = result.models(0);
   }
   return result;
 }

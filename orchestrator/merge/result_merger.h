@@ -14,6 +14,7 @@
 namespace reelsight::orchestrator {
 
 v1::AnalyzerStatus ToAnalyzerStatus(const absl::Status& status);
+v1::ModelInfo ToModelInfo(const analyzer::v1::Model& model);
 
 // The public result of one analyzer. A typed result that the API has no field for, or that does not parse, makes the
 // status INTERNAL. `elapsed`: since the run's start.

@@ -32,6 +32,32 @@ TEST(ResultMergerTest, PlacesATypedResultByItsType) {
   EXPECT_EQ(result.timing().frame_count(), 12);
 }
 
+TEST(ResultMergerTest, NamesAllModelsAndWhereTheyRun) {
+  AnalyzerOutcome outcome;
+  outcome.summary.mutable_model()->set_name("reader");
+  v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  EXPECT_EQ(result.model().name(), "reader");
+  ASSERT_EQ(result.models_size(), 1);
+  EXPECT_EQ(result.models(0).name(), "reader");
+  for (const auto& [name, device] : {std::pair{"reader", "cuda:0"}, {"finder", "cpu"}}) {
+    analyzer::v1::Model& model = *outcome.summary.add_models();
+    model.set_name(name);
+    model.set_version("2");
+    model.set_license("MIT");
+    model.set_device(device);
+  }
+  result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  EXPECT_EQ(result.model().device(), "cuda:0");
+  ASSERT_EQ(result.models_size(), 2);
+  EXPECT_EQ(result.models(1).name(), "finder");
+  EXPECT_EQ(result.models(1).version(), "2");
+  EXPECT_EQ(result.models(1).license(), "MIT");
+  EXPECT_EQ(result.models(1).device(), "cpu");
+  result = MakeResult(Planned(), {}, absl::ZeroDuration());
+  EXPECT_FALSE(result.has_model());
+  EXPECT_TRUE(result.models().empty());
+}
+
 TEST(ResultMergerTest, RefusesATypeTheApiDoesNotKnow) {
   AnalyzerOutcome outcome;
   outcome.summary.mutable_typed()->PackFrom(google::protobuf::Duration());

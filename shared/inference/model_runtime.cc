@@ -246,16 +246,17 @@ absl::StatusOr<PinnedModel> ModelRuntime::Acquire(std::string_view name, const C
 absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1::ModelEntry& entry,
                                                                const std::string& path) {
   const MutexLock lock(load_mutex_);
-  const bool on_gpu = options_.device != "cpu" && !entry.cpu_only();
-  if (!on_gpu && options_.device != "cpu") {
+  const std::string device = DeviceOf(entry);
+  const bool on_gpu = device != "cpu";
+  if (device != options_.device) {
     telemetry::Log(telemetry::LogLevel::kWarn, "", "a model runs on the CPU: it has no form that the GPU engine takes",
                    {{"model", entry.name()}, {"device", options_.device}});
   }
   if (metrics_ != nullptr) {
-    metrics_->models().on_cpu_beside_gpu.Set({entry.name()}, !on_gpu && options_.device != "cpu" ? 1 : 0);
+    metrics_->models().on_cpu_beside_gpu.Set({entry.name()}, device == options_.device ? 0 : 1);
   }
   EngineOptions engine_options;
-  engine_options.device = on_gpu ? options_.device : "cpu";
+  engine_options.device = device;
   engine_options.max_concurrent_runs = on_gpu ? 1 : options_.threads;
   engine_options.batch = on_gpu ? 0 : 1;
   engine_options.compiled_cache_directory = on_gpu ? "" : absl::StrCat(store_.directory(), "/compiled");

@@ -26,7 +26,8 @@ class ModelRuntime final : public ModelSource {
       std::function<absl::StatusOr<std::unique_ptr<Engine>>(const std::string& path, const EngineOptions& options)>;
 
   struct Options {
-    // `cpu` or `cuda:N`. Models marked cpu_only run on the CPU anyway, with a warning and a metric.
+    // `cpu` or `cuda:N`. Models marked cpu_only run on the CPU anyway, which results, ListAnalyzers, the log and a
+    // metric say.
     std::string device = "cpu";
     // Runs at once on the CPU: the processors of the slice. Each runs on its caller's thread.
     int threads = 1;
@@ -62,6 +63,7 @@ class ModelRuntime final : public ModelSource {
   const config::v1::ModelEntry* DefaultFor(std::string_view task, std::string_view role) const override;
   absl::Status Installed(std::string_view name) const override;
   absl::StatusOr<PinnedModel> Acquire(std::string_view name, const CancelToken& cancel) override;
+  std::string device() const override { return options_.device; }
 
   // Loads models before the first request needs them. The first error, naming the model.
   absl::Status Preload(const std::vector<std::string>& names);

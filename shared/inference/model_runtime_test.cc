@@ -55,10 +55,10 @@ class ModelRuntimeTest : public ::testing::Test {
     directory_ = absl::StrCat(::testing::TempDir(), "/runtime_models_",
                               ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(directory_);
-    const auto catalog =
-        model_store::ModelCatalog::Parse(absl::StrCat(Entry("a", "default_for_task: true"), Entry("b"),
-                                                      Entry("c", "cpu_only: true"), Entry("absent"), Entry("gone")),
-                                         "test");
+    const auto catalog = model_store::ModelCatalog::Parse(
+        absl::StrCat(Entry("a", "default_for_task: true"), Entry("b"), Entry("c", "cpu_only: true"),
+                     Entry("d", "cpu_only: true"), Entry("absent"), Entry("gone")),
+        "test");
     store_ = std::make_unique<model_store::ModelStore>(*catalog, directory_);
     for (const char* name : {"a", "b", "c"}) {
       std::filesystem::create_directories(absl::StrCat(directory_, "/", name, "/1"));
@@ -67,7 +67,8 @@ class ModelRuntimeTest : public ::testing::Test {
   }
 
   std::unique_ptr<ModelRuntime> Make(ModelRuntime::Options options, int64_t model_bytes = 1000) {
-    options.cpu_engine = [model_bytes](const std::string&, const EngineOptions&) {
+    options.cpu_engine = [model_bytes](const std::string&, const EngineOptions& engine_options) {
+      EXPECT_EQ(engine_options.device, "cpu");
       return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<DoublingEngine>(model_bytes));
     };
     auto runtime = ModelRuntime::Create(*store_, std::move(options), &metrics_);
@@ -121,6 +122,52 @@ TEST_F(ModelRuntimeTest, ABatchOnAGpuIsOneRun) {
   EXPECT_TRUE(runtime->Acquire("c", CancelToken()).ok());
   EXPECT_EQ(metrics_.models().on_cpu_beside_gpu.Value({"c"}), 1);
   EXPECT_EQ(metrics_.models().on_cpu_beside_gpu.Value({"a"}), 0);
+}
+
+TEST_F(ModelRuntimeTest, AModelOnTheCpuBesideAGpuIsToldByDescriptionsAndResults) {
+  ModelRuntime::Options options;
+  options.device = "cuda:0";
+  options.gpu_engine = [](const std::string&, const EngineOptions& engine_options) {
+    EXPECT_EQ(engine_options.device, "cuda:0");
+    return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<DoublingEngine>(1000));
+  };
+  const auto runtime = Make(std::move(options));
+  const std::string told = "model c runs on the CPU, not on cuda:0, whose engine cannot run it";
+  analyzer::v1::AnalyzerDescription description;
+  DescribeModels(*runtime, {"a", "c"}, &description);
+  EXPECT_TRUE(description.available());
+  EXPECT_EQ(description.unavailable_reason(), told);
+  EXPECT_EQ(description.models(0).device(), "cuda:0");
+  EXPECT_EQ(description.models(1).device(), "cpu");
+  description.Clear();
+  DescribeModels(*runtime, {"c", "absent"}, &description);
+  EXPECT_THAT(description.unavailable_reason(), HasSubstr("reelsight models pull absent"));
+  analyzer::v1::SummarizeResponse response;
+  ASSERT_TRUE(SetModels(*runtime, {"c", "a"}, &response).ok());
+  EXPECT_EQ(response.warning(), told);
+  EXPECT_EQ(response.model().name(), "c");
+  ASSERT_EQ(response.models_size(), 2);
+  EXPECT_EQ(response.models(0).device(), "cpu");
+  EXPECT_EQ(response.models(1).device(), "cuda:0");
+  response.Clear();
+  response.set_warning("half of it");
+  ASSERT_TRUE(SetModels(*runtime, {"c", "d"}, &response).ok());
+  EXPECT_EQ(response.warning(), "half of it; models c, d run on the CPU, not on cuda:0, whose engine cannot run them");
+  // They run where it was said.
+  ASSERT_TRUE(runtime->Acquire("a", CancelToken()).ok());
+  ASSERT_TRUE(runtime->Acquire("c", CancelToken()).ok());
+}
+
+TEST_F(ModelRuntimeTest, OnAMachineWithoutAGpuNothingIsToldOfTheCpu) {
+  const auto runtime = Make({});
+  analyzer::v1::AnalyzerDescription description;
+  DescribeModels(*runtime, {"a", "c"}, &description);
+  EXPECT_EQ(description.unavailable_reason(), "");
+  EXPECT_EQ(description.models(0).device(), "cpu");
+  analyzer::v1::SummarizeResponse response;
+  ASSERT_TRUE(SetModels(*runtime, {"c"}, &response).ok());
+  EXPECT_EQ(response.warning(), "");
+  EXPECT_EQ(SetModels(*runtime, {"nonsense"}, &response).code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(ModelRuntimeTest, FirstBatchesOnAGpuFollowItsFreeMemory) {

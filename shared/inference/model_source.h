@@ -71,6 +71,10 @@ class ModelSource {
   // Loads the model unless it is loaded. Blocks. RESOURCE_EXHAUSTED if it does not fit into the memory budget;
   // FAILED_PRECONDITION as Installed; DATA_LOSS if the file is corrupt.
   virtual absl::StatusOr<PinnedModel> Acquire(std::string_view name, const CancelToken& cancel) = 0;
+  // Where models run that can: `cpu` or `cuda:N`.
+  virtual std::string device() const { return "cpu"; }
+  // Where this one runs: beside a GPU still on the CPU if its entry says so.
+  std::string DeviceOf(const config::v1::ModelEntry& entry) const { return entry.cpu_only() ? "cpu" : device(); }
 };
 
 // Acquire on behalf of `view`, whose cache hits and misses it counts.
@@ -80,8 +84,11 @@ absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSou
 // `options` with the mean, scale and order of channels that the catalogue states for a model, where it does.
 ImageTensorOptions WithCatalogInput(ImageTensorOptions options, const config::v1::ModelInput& input);
 
-// What Describe and Summarize say of a model.
-analyzer::v1::Model DescribeModel(const config::v1::ModelEntry& entry);
+// What Describe and Summarize say of a model of `models`.
+analyzer::v1::Model DescribeModel(const ModelSource& models, const config::v1::ModelEntry& entry);
+
+// Says which of `names` run on the CPU although the others have a GPU; empty: none.
+std::string OnCpuBesideGpu(const ModelSource& models, const std::vector<std::string>& names);
 
 // The default for a part of a task, whose family the analyzer knows. FAILED_PRECONDITION, WEIGHTS_MISSING, if the
 // catalogue names none, or one of another family.
@@ -89,8 +96,13 @@ absl::StatusOr<const config::v1::ModelEntry*> DefaultOfFamily(const ModelSource&
                                                               std::string_view role, std::string_view family);
 
 // Sets `available` and `unavailable_reason` of `description`, and adds the models, by what is installed of `names`. The
-// reason names all that are missing, and one command that gets them.
+// reason names all that are missing, and one command that gets them; if none is, those of OnCpuBesideGpu.
 void DescribeModels(const ModelSource& models, const std::vector<std::string>& names,
                     analyzer::v1::AnalyzerDescription* description);
+
+// Says in `response` that it was made with the models `names`, the main one first, and adds OnCpuBesideGpu to its
+// warning. REQUIRES: the catalogue has them all; the analyzer's own warning is set.
+absl::Status SetModels(const ModelSource& models, const std::vector<std::string>& names,
+                       analyzer::v1::SummarizeResponse* response);
 
 }  // namespace reelsight::inference

@@ -50,6 +50,8 @@ def test_analyze_answers_everything(stub):
         assert result.WhichOneof("result") == result.analyzer
         assert result.model.name
         assert result.model.version
+        assert result.model.device == "cpu"
+        assert result.models[0] == result.model
         assert result.headline
         assert result.timing.frame_count > 0
     results = {result.analyzer: result for result in response.results}

@@ -30,6 +30,7 @@ def test_result_travels_as_a_struct(stub, flashing):
     assert json_format.MessageToDict(result.custom) == {"flashes": 5, "most_in_a_second": 3, "hazard": False}
     assert result.headline == "5 flashes, at most 3 in a second"
     assert result.model.name == "mean luma"
+    assert [model.name for model in result.models] == ["mean luma"]
     entries = [entry for scene in response.timeline.scenes for shot in scene.shots for entry in shot.entries]
     assert [entry.start_offset.ToMilliseconds() for entry in entries] == [200, 600, 1000, 1400, 1800]
     assert {entry.analyzer for entry in entries} == {"flash_warning"}

@@ -96,6 +96,11 @@ def test_all_analyzers_are_ok_and_say_their_models(bikes):
     for name in WITH_MODELS:
         assert results[name]["model"]["name"], name
         assert results[name]["model"]["version"], name
+        assert results[name]["models"][0] == results[name]["model"], name
+    assert {name: len(results[name]["models"]) for name in ("eye_tracking", "text_overlay")} == {
+        "eye_tracking": 4,
+        "text_overlay": 3,
+    }
     assert int(bikes.response["stats"]["cacheHits"]) > 0
 
 
@@ -151,7 +156,8 @@ def test_the_report_says_models_versions_and_cache_hits(page, bikes):
     table = page.evaluate("document.querySelector('#analyzers').innerText")
     for result in bikes.response["results"]:
         if result["analyzer"] in WITH_MODELS:
-            assert f"{result['model']['name']} {result['model']['version']}" in table
+            for model in result["models"]:
+                assert f"{model['name']} {model['version']} on {model['device']}" in table
     hits = page.evaluate("document.querySelector('#run-facts').innerText")
     assert f"{bikes.response['stats']['cacheHits']} hits" in hits.replace(",", "")
     assert f"all {len(NAMES)} analyzers OK" in page.evaluate("document.querySelector('#facts').innerText")

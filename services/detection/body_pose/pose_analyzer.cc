@@ -182,7 +182,9 @@ class PoseAnalyzer final : public analysis::Analyzer {
       *out.mutable_first_offset() = out.observations(0).offset();
       *out.mutable_last_offset() = out.observations().rbegin()->offset();
     }
-    return Respond(*entry, result, absl::Seconds(fps > 0 ? 1 / fps : 0), request);
+    analyzer::v1::SummarizeResponse response = Respond(result, absl::Seconds(fps > 0 ? 1 / fps : 0), request);
+    RETURN_IF_ERROR(inference::SetModels(models_, {entry->name()}, &response));
+    return response;
   }
 
  private:
@@ -224,8 +226,7 @@ class PoseAnalyzer final : public analysis::Analyzer {
     return absl::OkStatus();
   }
 
-  static analyzer::v1::SummarizeResponse Respond(const ModelEntry& entry, const BodyPoseResult& result,
-                                                 absl::Duration interval,
+  static analyzer::v1::SummarizeResponse Respond(const BodyPoseResult& result, absl::Duration interval,
                                                  const analyzer::v1::SummarizeRequest& request) {
     analyzer::v1::SummarizeResponse response;
     const absl::Duration end = request.segments().empty()
@@ -261,7 +262,6 @@ class PoseAnalyzer final : public analysis::Analyzer {
       for (const int action : all_actions) absl::StrAppend(&headline, ", ", ActionText(action));
     }
     response.set_headline(headline);
-    *response.mutable_model() = inference::DescribeModel(entry);
     response.mutable_typed()->PackFrom(result);
     return response;
   }

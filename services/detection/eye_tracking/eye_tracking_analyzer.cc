@@ -324,8 +324,8 @@ class EyeTrackingAnalyzer final : public analysis::Analyzer {
     FillTimeline(result, response);
     response.set_headline(MakeHeadline(result));
     ASSIGN_OR_RETURN(const ModelNames names, ChooseModels(models_));
-    ASSIGN_OR_RETURN(const config::v1::ModelEntry* const mesh, models_.Entry(names.mesh));
-    *response.mutable_model() = inference::DescribeModel(*mesh);
+    RETURN_IF_ERROR(
+        inference::SetModels(models_, {names.mesh, names.short_range, names.full_range, names.iris}, &response));
     return response;
   }
 

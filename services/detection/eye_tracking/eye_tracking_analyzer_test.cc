@@ -2,6 +2,7 @@
 #include "services/detection/eye_tracking/eye_tracking_analyzer.h"
 
 #include <fstream>
+#include <set>
 
 #include "gtest/gtest.h"
 #include "reelsight/v1/eye_tracking.pb.h"
@@ -100,6 +101,12 @@ TEST(EyeTrackingAnalyzerTest, NoFramesGiveAnEmptyResult) {
   const auto response = analyzer->Summarize({}, CancelToken());
   EXPECT_TRUE(ResultOf(response).faces().empty());
   EXPECT_EQ(response->headline(), "no face");
+  // The face mesh is the main model.
+  ASSERT_EQ(response->models_size(), 4);
+  EXPECT_EQ(response->model().name(), "mediapipe_face_landmark");
+  std::set<std::string> names;
+  for (const analyzer::v1::Model& model : response->models()) names.insert(model.name());
+  EXPECT_EQ(names, std::set<std::string>(std::begin(kFaceModels), std::end(kFaceModels)));
 }
 
 TEST(EyeTrackingAnalyzerTest, ADefaultOfYourOwnTakesItsRole) {

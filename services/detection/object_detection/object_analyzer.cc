@@ -182,7 +182,9 @@ class ObjectAnalyzer final : public analysis::Analyzer {
     ObjectDetectionResult result;
     FillTracks(*entry, options, frames, tracking::TrackBoxes(frames, Cuts(request), tracker), &result);
     FillCounts(&result);
-    return Respond(*entry, result, absl::Seconds(fps > 0 ? 1 / fps : 0), request);
+    analyzer::v1::SummarizeResponse response = Respond(result, absl::Seconds(fps > 0 ? 1 / fps : 0), request);
+    RETURN_IF_ERROR(inference::SetModels(models_, {entry->name()}, &response));
+    return response;
   }
 
  private:
@@ -210,8 +212,7 @@ class ObjectAnalyzer final : public analysis::Analyzer {
     }
   }
 
-  static analyzer::v1::SummarizeResponse Respond(const ModelEntry& entry, const ObjectDetectionResult& result,
-                                                 absl::Duration interval,
+  static analyzer::v1::SummarizeResponse Respond(const ObjectDetectionResult& result, absl::Duration interval,
                                                  const analyzer::v1::SummarizeRequest& request) {
     analyzer::v1::SummarizeResponse response;
     const absl::Duration end = request.segments().empty()
@@ -234,7 +235,6 @@ class ObjectAnalyzer final : public analysis::Analyzer {
       absl::StrAppend(&headline, " and ", more, more == 1 ? " more kind" : " more kinds");
     }
     response.set_headline(headline.empty() ? "no objects" : headline);
-    *response.mutable_model() = inference::DescribeModel(entry);
     response.mutable_typed()->PackFrom(result);
     return response;
   }

@@ -20,7 +20,6 @@
 namespace reelsight::text_overlay {
 namespace {
 
-using config::v1::ModelEntry;
 using v1::TextOverlayOptions;
 using v1::TextOverlayResult;
 
@@ -136,7 +135,6 @@ class TextAnalyzer final : public analysis::Analyzer {
                                                             const CancelToken& cancel) override {
     ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<TextOverlayOptions>(request.options()));
     ASSIGN_OR_RETURN(const TextModels names, ChooseModels(models_, options));
-    ASSIGN_OR_RETURN(const ModelEntry* const recognizer, models_.Entry(names.recognizer));
     JoinOptions join;
     join.min_score = options.has_min_score() ? options.min_score() : kDefaultMinScore;
     if (options.has_min_score()) join.min_score_once = join.min_score_short = join.min_score;
@@ -169,12 +167,14 @@ class TextAnalyzer final : public analysis::Analyzer {
       *line.mutable_end_offset() = event.end_offset();
     }
     response.set_headline(MakeHeadline(result));
-    *response.mutable_model() = inference::DescribeModel(*recognizer);
     if (crowded > 0) {
       response.set_warning(absl::StrCat(crowded, crowded == 1 ? " frame holds" : " frames hold", " more than ",
                                         kMaxRegions, " lines of text; the smallest were not read"));
     }
     response.mutable_typed()->PackFrom(result);
+    std::vector<std::string> used = {names.recognizer, names.detector};
+    if (!names.classifier.empty()) used.push_back(names.classifier);
+    RETURN_IF_ERROR(inference::SetModels(models_, used, &response));
     return response;
   }
 

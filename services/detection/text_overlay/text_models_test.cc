@@ -21,18 +21,19 @@ using v1::TextOverlayOptions;
 // The built-in catalogue and then `own`; nothing is installed.
 class TextModelsTest : public ::testing::Test {
  protected:
-  inference::ModelSource& With(const std::string& own) {
+  inference::ModelSource& With(const std::string& own, inference::ModelRuntime::Options options = {}) {
     std::ofstream(folder_ / "mine.textproto") << own;
     auto store =
         model_store::ModelStore::Open({.directory = folder_ / "models", .catalog_files = {folder_ / "mine.textproto"}});
     EXPECT_TRUE(store.ok()) << store.status();
-    models_ = std::make_unique<testing::TestModels>(*std::move(store), inference::ModelRuntime::Options());
+    models_ = std::make_unique<testing::TestModels>(*std::move(store), std::move(options));
     return models_->runtime();
   }
-  static std::string Default(const std::string& name, const std::string& role, const std::string& family) {
+  static std::string Default(const std::string& name, const std::string& role, const std::string& family,
+                             const std::string& more = "") {
     return absl::StrCat("models { name: '", name, "' version: '1' task: 'text_overlay' role: '", role, "' family: '",
-                        family, "' default_for_task: true files { name: 'm' size_bytes: 1 path: 'm' sha256: '",
-                        std::string(64, '0'), "' } }\n");
+                        family, "' default_for_task: true ", more,
+                        " files { name: 'm' size_bytes: 1 path: 'm' sha256: '", std::string(64, '0'), "' } }\n");
   }
   static std::vector<std::string> Described(inference::ModelSource& models) {
     std::vector<std::string> names;
@@ -65,6 +66,25 @@ TEST_F(TextModelsTest, ADefaultOfYourOwnTakesItsRole) {
   options.set_engine(TextOverlayOptions::CRAFT_CRNN);
   options.clear_recognizer_model();
   EXPECT_THAT(ChooseModels(models, options)->all(), ElementsAre("craft", "crnn"));
+}
+
+TEST_F(TextModelsTest, ResultsNameAllModelsAndTheOnesBesideTheGpu) {
+  inference::ModelRuntime::Options options;
+  options.device = "cuda:0";
+  options.gpu_engine = [](const std::string&, const inference::EngineOptions&) {
+    return absl::StatusOr<std::unique_ptr<inference::Engine>>(absl::UnimplementedError("nothing is loaded"));
+  };
+  const auto analyzer =
+      MakeTextAnalyzer(With(Default("mine", "recognizer", "ppocr_rec", "cpu_only: true"), std::move(options)));
+  const auto response = analyzer->Summarize({}, CancelToken());
+  ASSERT_TRUE(response.ok()) << response.status();
+  std::vector<std::string> models;
+  for (const analyzer::v1::Model& model : response->models()) {
+    models.push_back(absl::StrCat(model.name(), " on ", model.device()));
+  }
+  EXPECT_THAT(models, ElementsAre("mine on cpu", "ppocr_v6_det_small on cuda:0", "ppocr_v2_cls_mobile on cuda:0"));
+  EXPECT_EQ(response->model().name(), "mine");
+  EXPECT_EQ(response->warning(), "model mine runs on the CPU, not on cuda:0, whose engine cannot run it");
 }
 
 TEST_F(TextModelsTest, TheDefaultDetectorSaysTheEngine) {

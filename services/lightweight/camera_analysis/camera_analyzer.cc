@@ -248,7 +248,7 @@ class CameraAnalyzer final : public analysis::Analyzer {
     description.add_depends_on()->set_analyzer("cut_analysis");
     description.set_options_type(v1::CameraAnalysisOptions::descriptor()->full_name());
     description.set_result_type(Motion::descriptor()->full_name());
-    *description.add_models() = Model();
+    *description.add_models() = analysis::ClassicalModel(kModelVersion);
     description.set_available(true);
     return description;
   }
@@ -308,19 +308,11 @@ class CameraAnalyzer final : public analysis::Analyzer {
     }
     response.set_headline(MakeHeadline(result));
     response.mutable_typed()->PackFrom(result);
-    *response.mutable_model() = Model();
+    *response.mutable_model() = analysis::ClassicalModel(kModelVersion);
     return response;
   }
 
  private:
-  static analyzer::v1::Model Model() {
-    analyzer::v1::Model model;
-    model.set_name("classical");
-    model.set_version(kModelVersion);
-    model.set_license("Apache-2.0");
-    return model;
-  }
-
   static absl::StatusOr<SegmentationOptions> ReadOptions(const analyzer::v1::SummarizeRequest& request) {
     ASSIGN_OR_RETURN(const v1::CameraAnalysisOptions given,
                      analysis::UnpackOptions<v1::CameraAnalysisOptions>(request.options()));

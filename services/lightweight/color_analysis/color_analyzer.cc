@@ -174,7 +174,7 @@ class ColorAnalyzer final : public analysis::Analyzer {
     dependency.set_optional(true);
     description.set_options_type(v1::ColorAnalysisOptions::descriptor()->full_name());
     description.set_result_type(v1::ColorAnalysisResult::descriptor()->full_name());
-    *description.add_models() = Model();
+    *description.add_models() = analysis::ClassicalModel(kModelVersion);
     description.set_available(true);
     return description;
   }
@@ -236,19 +236,11 @@ class ColorAnalyzer final : public analysis::Analyzer {
     response.mutable_typed()->PackFrom(result);
     FillTimeline(result, response);
     response.set_headline(MakeHeadline(result));
-    *response.mutable_model() = Model();
+    *response.mutable_model() = analysis::ClassicalModel(kModelVersion);
     return response;
   }
 
  private:
-  static analyzer::v1::Model Model() {
-    analyzer::v1::Model model;
-    model.set_name("classical");
-    model.set_version(kModelVersion);
-    model.set_license("Apache-2.0");
-    return model;
-  }
-
   static absl::StatusOr<int> MaxColors(const analyzer::v1::SummarizeRequest& request) {
     ASSIGN_OR_RETURN(const v1::ColorAnalysisOptions options,
                      analysis::UnpackOptions<v1::ColorAnalysisOptions>(request.options()));

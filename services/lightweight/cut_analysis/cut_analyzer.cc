@@ -22,6 +22,7 @@ using v1::CutAnalysisOptions;
 using v1::CutAnalysisResult;
 
 constexpr char kName[] = "cut_analysis";
+constexpr char kModelVersion[] = "1";
 // Frames whose thumbnails, 3.9 KB each, are kept until Summarize: 10 minutes at 30 frames a second.
 constexpr int kMaxNeuralFrames = 18000;
 constexpr absl::Duration kDefaultMinShot = absl::Milliseconds(100);
@@ -97,14 +98,6 @@ class CutAnalyzer final : public analysis::Analyzer {
   inference::ModelSource* const models_;
 };
 
-analyzer::v1::Model ClassicalModel() {
-  analyzer::v1::Model model;
-  model.set_name("classical");
-  model.set_version("1");
-  model.set_license("Apache-2.0");
-  return model;
-}
-
 analyzer::v1::AnalyzerDescription CutAnalyzer::Describe() const {
   analyzer::v1::AnalyzerDescription description;
   description.set_name(kName);
@@ -117,14 +110,14 @@ analyzer::v1::AnalyzerDescription CutAnalyzer::Describe() const {
   description.set_batch_frames(32);
   description.set_options_type(CutAnalysisOptions::descriptor()->full_name());
   description.set_result_type(CutAnalysisResult::descriptor()->full_name());
-  *description.add_models() = ClassicalModel();
+  *description.add_models() = analysis::ClassicalModel(kModelVersion);
   description.set_available(true);
   if (const absl::StatusOr<std::string> neural = NeuralModel({}); neural.ok() && !neural->empty()) {
-    *description.add_models() = inference::DescribeModel(**models_->Entry(*neural));
+    *description.add_models() = inference::DescribeModel(*models_, **models_->Entry(*neural));
     const absl::Status installed = models_->Installed(*neural);
-    if (!installed.ok()) {
-      description.set_unavailable_reason(absl::StrCat("only the classical detector: ", installed.message()));
-    }
+    description.set_unavailable_reason(installed.ok()
+                                           ? inference::OnCpuBesideGpu(*models_, {*neural})
+                                           : absl::StrCat("only the classical detector: ", installed.message()));
   }
   return description;
 }
@@ -314,13 +307,12 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> CutAnalyzer::Summarize(const ana
   for (analyzer::v1::TimelineEntry& entry : timeline) *response.add_timeline() = std::move(entry);
   response.set_headline(absl::StrFormat("%d %s, %.3g cuts a minute", all_shots.size(),
                                         all_shots.size() == 1 ? "shot" : "shots", pace.cuts_per_minute));
-  if (choice.neural_model.empty()) {
-    *response.mutable_model() = ClassicalModel();
-  } else {
-    ASSIGN_OR_RETURN(const config::v1::ModelEntry* const entry, models_->Entry(choice.neural_model));
-    *response.mutable_model() = inference::DescribeModel(*entry);
-  }
   response.set_warning(choice.warning);
+  if (choice.neural_model.empty()) {
+    *response.mutable_model() = analysis::ClassicalModel(kModelVersion);
+  } else {
+    RETURN_IF_ERROR(inference::SetModels(*models_, {choice.neural_model}, &response));
+  }
   return response;
 }
 

@@ -219,8 +219,19 @@ TEST_F(NeuralCutAnalyzerTest, IsTheDefaultWhereItsWeightsAre) {
   EXPECT_EQ(result.method(), CutAnalysisOptions::NEURAL);
   EXPECT_THAT(Names(result), ElementsAre("HARD_CUT 30-30", "HARD_CUT 100-100"));
   EXPECT_EQ(response->model().name(), "transnetv2");
+  EXPECT_EQ(response->models_size(), 1);
   EXPECT_EQ(response->warning(), "");
   EXPECT_EQ(network_.runs(), 3);
+}
+
+TEST_F(NeuralCutAnalyzerTest, OnTheCpuBesideAGpuItSaysSo) {
+  network_.beside_gpu = true;
+  const std::string told = "model transnetv2 runs on the CPU, not on cuda:0, whose engine cannot run it";
+  EXPECT_EQ(MakeCutAnalyzer(&network_)->Describe().unavailable_reason(), told);
+  const auto response = Summarize(neural_.MakeRequest(pictures_));
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->warning(), told);
+  EXPECT_EQ(response->model().device(), "cpu");
 }
 
 TEST_F(NeuralCutAnalyzerTest, BatchingDoesNotMatter) {

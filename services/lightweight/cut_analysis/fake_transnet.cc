@@ -21,6 +21,7 @@ constexpr int64_t kFar = 12;
 
 FakeTransNet::FakeTransNet() {
   entry_.set_name("transnetv2");
+  entry_.set_cpu_only(true);
   entry_.set_version("1");
   entry_.set_task("cut_analysis");
   entry_.set_license("MIT");

@@ -30,10 +30,13 @@ class FakeTransNet final : public inference::Model, public inference::ModelSourc
   const config::v1::ModelEntry* DefaultFor(std::string_view task, std::string_view role) const override;
   absl::Status Installed(std::string_view name) const override;
   absl::StatusOr<inference::PinnedModel> Acquire(std::string_view name, const CancelToken& cancel) override;
+  std::string device() const override { return beside_gpu ? "cuda:0" : "cpu"; }
 
   int runs() const { return runs_; }
 
   bool installed = true;
+  // Others of its source run on a GPU; this one runs on the CPU anyway.
+  bool beside_gpu = false;
   // What Run answers; OK: it runs.
   absl::Status failure;
   // The first run ends only when so many are under way.

@@ -18,6 +18,7 @@ using v1::SceneSegmentationOptions;
 using v1::SceneSegmentationResult;
 
 constexpr char kName[] = "scene_segmentation";
+constexpr char kModelVersion[] = "1";
 constexpr char kCutAnalysis[] = "cut_analysis";
 
 class SceneSegmenter final : public analysis::Analyzer {
@@ -28,14 +29,6 @@ class SceneSegmenter final : public analysis::Analyzer {
   absl::StatusOr<analyzer::v1::SummarizeResponse> Summarize(const analyzer::v1::SummarizeRequest& request,
                                                             const CancelToken& cancel) override;
 };
-
-analyzer::v1::Model ClassicalModel() {
-  analyzer::v1::Model model;
-  model.set_name("classical");
-  model.set_version("1");
-  model.set_license("Apache-2.0");
-  return model;
-}
 
 analyzer::v1::AnalyzerDescription SceneSegmenter::Describe() const {
   analyzer::v1::AnalyzerDescription description;
@@ -50,7 +43,7 @@ analyzer::v1::AnalyzerDescription SceneSegmenter::Describe() const {
   description.add_depends_on()->set_analyzer(kCutAnalysis);
   description.set_options_type(SceneSegmentationOptions::descriptor()->full_name());
   description.set_result_type(SceneSegmentationResult::descriptor()->full_name());
-  *description.add_models() = ClassicalModel();
+  *description.add_models() = analysis::ClassicalModel(kModelVersion);
   description.set_available(true);
   return description;
 }
@@ -148,7 +141,7 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> SceneSegmenter::Summarize(const 
   response.mutable_typed()->PackFrom(result);
   response.set_headline(absl::StrFormat("%d %s of %d %s", scene_count, scene_count == 1 ? "scene" : "scenes",
                                         shot_count, shot_count == 1 ? "shot" : "shots"));
-  *response.mutable_model() = ClassicalModel();
+  *response.mutable_model() = analysis::ClassicalModel(kModelVersion);
   return response;
 }
 

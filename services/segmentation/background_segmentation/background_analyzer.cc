@@ -251,13 +251,13 @@ class BackgroundAnalyzer final : public analysis::Analyzer {
     response.mutable_typed()->PackFrom(result);
     AddSpans(result, request, &response);
     response.set_headline(MakeHeadline(result));
-    *response.mutable_model() = inference::DescribeModel(*entry);
     if (dropped_masks > 0) {
       response.set_warning(
           absl::StrFormat("the masks of the last %d frames were left out: together they are more than "
                           "16 MiB; ask for a smaller mask_max_side_px or a shorter segment",
                           dropped_masks));
     }
+    RETURN_IF_ERROR(inference::SetModels(models_, {entry->name()}, &response));
     return response;
   }
 
