@@ -218,6 +218,57 @@ TEST(ModelFaultsTest, TwoServicesOnOneMachineKeepToTheirOwnBudgets) {
   EXPECT_EQ(wide->metrics().models().cache_misses_total.Value({"m0"}), 1);
 }
 
+TEST(ModelFaultsTest, TwoServicesOnOneMachineShareItsMemory) {
+  MadeModels made;
+  for (const char* name : {"a", "b", "c"}) made.Add(Adder(name, 5));
+  // What other programs take, and a tenth for each model that either service has loaded.
+  double used_by_others = 0.5;
+  std::vector<testing::TestModels*> services;
+  const auto used_memory = [&] {
+    double used = used_by_others;
+    for (testing::TestModels* service : services) {
+      for (const char* name : {"a", "b", "c"}) used += 0.1 * service->metrics().models().loaded.Value({name});
+    }
+    return used;
+  };
+  Gate run;
+  const auto first = made.Open(
+      {.memory_budget_bytes = 4 * kCharge, .used_memory_fraction = used_memory, .cpu_engine = Charged(nullptr, &run)});
+  const auto second =
+      made.Open({.memory_budget_bytes = 4 * kCharge, .used_memory_fraction = used_memory, .cpu_engine = Charged()});
+  services = {first.get(), second.get()};
+  ASSERT_TRUE(first->runtime().Acquire("b", CancelToken()).ok());
+  absl::StatusOr<float> answer;
+  std::thread runs([&] { answer = Ask(first->runtime(), "a", 1); });
+  run.WaitForArrival();
+
+  // 92% in use: the second has nothing that it could unload.
+  used_by_others = 0.725;
+  const absl::Status refused = Ask(second->runtime(), "c", 1).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetReason(refused), "MODEL_TOO_LARGE");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("memory is short (92% in use), c is not loaded now"));
+  EXPECT_EQ(second->runtime().used_bytes(), 0);
+  EXPECT_EQ(first->runtime().used_bytes(), 2 * kCharge);
+
+  // The first unloads what it does not use the next time somebody asks what it has, and the second gets its model.
+  EXPECT_TRUE(first->runtime().Installed("a").ok());
+  EXPECT_EQ(first->metrics().models().evictions_total.Value({"b"}), 1);
+  EXPECT_EQ(first->runtime().used_bytes(), kCharge);
+  EXPECT_EQ(*Ask(second->runtime(), "c", 1), 105);
+
+  // Now the first is refused more, until the second lets go; what it runs goes on.
+  EXPECT_EQ(first->runtime().Acquire("b", CancelToken()).status().code(), absl::StatusCode::kResourceExhausted);
+  second->runtime().Sweep();
+  EXPECT_EQ(second->runtime().used_bytes(), 0);
+  EXPECT_TRUE(first->runtime().Acquire("b", CancelToken()).ok());
+  run.Open();
+  runs.join();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(*answer, 105);
+  EXPECT_EQ(first->metrics().models().evictions_total.Value({"a"}), 0);
+}
+
 TEST(ModelFaultsTest, ModelsThatOnlyFitOneByOneLoseNoResultUnderLoad) {
   MadeModels made;
   made.Add(Adder("a", 1000, 8 * kMiB));
