@@ -38,7 +38,8 @@ config::v1::OrchestratorConfig EmbeddedBackend::PersonalConfig() {
 }
 
 absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config::v1::OrchestratorConfig config,
-                                                                         int threads, telemetry::Metrics* metrics) {
+                                                                         int threads, telemetry::Metrics* metrics,
+                                                                         std::function<double()> used_memory_fraction) {
   orchestrator::ApplyDefaults(&config);
   RETURN_IF_ERROR(orchestrator::CheckOrchestratorConfig(config));
   const int workers = threads > 0 ? threads : UsableProcessors();
@@ -55,6 +56,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
   backend->store_ = std::make_unique<model_store::ModelStore>(std::move(store));
   inference::ModelRuntime::Options runtime_options = inference::ToRuntimeOptions(config.models());
   runtime_options.threads = workers;
+  runtime_options.used_memory_fraction = std::move(used_memory_fraction);
   ASSIGN_OR_RETURN(backend->runtime_,
                    inference::ModelRuntime::Create(*backend->store_, std::move(runtime_options), metrics));
   // The list of services. A new one is one line here.

@@ -4,6 +4,7 @@
 // frame passes a socket or is copied.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "shared/concurrency/fair_executor.h"
 #include "shared/inference/model_runtime.h"
 #include "shared/model_store/model_store.h"
+#include "shared/process/memory.h"
 #include "shared/telemetry/metrics.h"
 
 namespace reelsight::cli {
@@ -21,9 +23,11 @@ class EmbeddedBackend final : public Backend {
  public:
   // Starts with `config`, whose absent fields get their defaults; its endpoints, if any, join the embedded analyzers.
   // `threads`: workers for the analyzers; 0: one for each processor the process may use. `metrics` may be null (nobody
-  // asks), else it must outlive the backend. INVALID_ARGUMENT if the configuration is not usable.
-  static absl::StatusOr<std::unique_ptr<EmbeddedBackend>> Create(config::v1::OrchestratorConfig config, int threads,
-                                                                 telemetry::Metrics* metrics = nullptr);
+  // asks), else it must outlive the backend. `used_memory_fraction`: see cache::CacheOptions, as in the services.
+  // INVALID_ARGUMENT if the configuration is not usable.
+  static absl::StatusOr<std::unique_ptr<EmbeddedBackend>> Create(
+      config::v1::OrchestratorConfig config, int threads, telemetry::Metrics* metrics = nullptr,
+      std::function<double()> used_memory_fraction = process::UsedMemoryFraction);
   // A configuration for a person at a terminal: any file, any address, one video at a time.
   static config::v1::OrchestratorConfig PersonalConfig();
 
