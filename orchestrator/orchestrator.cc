@@ -360,8 +360,8 @@ v1::AnalyzeStats OrchestratorImpl::MakeStats(const Work& work, const PipelineRes
   stats.set_sent_bytes(result.sent_bytes);
   stats.set_shared_conversions(result.feeder.shared_conversions);
   for (const AnalyzerOutcome& outcome : result.outcomes) {
-    stats.set_cache_hits(stats.cache_hits() + outcome.frames.cache_hits);
-    stats.set_cache_misses(stats.cache_misses() + outcome.frames.cache_misses);
+    stats.set_cache_hits(stats.cache_hits() + outcome.frames.cache_hits + outcome.summary.cache_hits());
+    stats.set_cache_misses(stats.cache_misses() + outcome.frames.cache_misses + outcome.summary.cache_misses());
   }
   return stats;
 }

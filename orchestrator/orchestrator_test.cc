@@ -172,6 +172,21 @@ TEST_F(OrchestratorTest, WithARequestIdTheOthersAnswersAreDeliveredTooAndTheRest
   EXPECT_FALSE(whole->stats().replayed());
 }
 
+TEST_F(OrchestratorTest, StatsCountTheModelCacheOfSummariesToo) {
+  for (const char* name : {"first", "second"}) {
+    Add(name).OnSummarize([](const auto&, const CancelToken&) {
+      analyzer::v1::SummarizeResponse response;
+      response.set_cache_hits(2);
+      response.set_cache_misses(1);
+      return absl::StatusOr<analyzer::v1::SummarizeResponse>(response);
+    });
+  }
+  const auto response = Make().Analyze(Request(Clip()), nullptr, CancelToken());
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->stats().cache_hits(), 4);
+  EXPECT_EQ(response->stats().cache_misses(), 2);
+}
+
 TEST_F(OrchestratorTest, IsHealthyWhileAnAnalyzerCanBeUsed) {
   Add("all");
   EXPECT_TRUE(Make().Health().ok());

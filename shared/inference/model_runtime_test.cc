@@ -170,6 +170,15 @@ TEST_F(ModelRuntimeTest, OnAMachineWithoutAGpuNothingIsToldOfTheCpu) {
   EXPECT_EQ(SetModels(*runtime, {"nonsense"}, &response).code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(ModelRuntimeTest, UsesOnBehalfOfASummaryAreCounted) {
+  const auto runtime = Make({});
+  analyzer::v1::SummarizeResponse response;
+  for (int turn = 0; turn < 3; ++turn) ASSERT_TRUE(AcquireFor(response, *runtime, "a", CancelToken()).ok());
+  EXPECT_FALSE(AcquireFor(response, *runtime, "absent", CancelToken()).ok());
+  EXPECT_EQ(response.cache_misses(), 1);
+  EXPECT_EQ(response.cache_hits(), 2);
+}
+
 TEST_F(ModelRuntimeTest, FirstBatchesOnAGpuFollowItsFreeMemory) {
   for (const auto& [megabytes, items] : {std::pair{7000, 16}, {12000, 32}, {40000, 64}, {0, 48}}) {
     ModelRuntime::Options options;

@@ -21,6 +21,15 @@ absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSou
   return pinned;
 }
 
+absl::StatusOr<PinnedModel> AcquireFor(analyzer::v1::SummarizeResponse& response, ModelSource& models,
+                                       std::string_view name, const CancelToken& cancel) {
+  absl::StatusOr<PinnedModel> pinned = models.Acquire(name, cancel);
+  if (!pinned.ok()) return pinned;
+  response.set_cache_hits(response.cache_hits() + (pinned->cache_hit ? 1 : 0));
+  response.set_cache_misses(response.cache_misses() + (pinned->cache_hit ? 0 : 1));
+  return pinned;
+}
+
 ImageTensorOptions WithCatalogInput(ImageTensorOptions options, const config::v1::ModelInput& input) {
   if (input.mean_size() == 3) std::copy_n(input.mean().begin(), 3, options.mean.begin());
   if (input.scale_size() == 3) std::copy_n(input.scale().begin(), 3, options.scale.begin());

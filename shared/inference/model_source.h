@@ -81,6 +81,10 @@ class ModelSource {
 absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSource& models, std::string_view name,
                                        const CancelToken& cancel);
 
+// Acquire on behalf of the summary `response`, whose cache hits and misses it counts.
+absl::StatusOr<PinnedModel> AcquireFor(analyzer::v1::SummarizeResponse& response, ModelSource& models,
+                                       std::string_view name, const CancelToken& cancel);
+
 // `options` with the mean, scale and order of channels that the catalogue states for a model, where it does.
 ImageTensorOptions WithCatalogInput(ImageTensorOptions options, const config::v1::ModelInput& input);
 

@@ -90,10 +90,11 @@ class CutAnalyzer final : public analysis::Analyzer {
   // WEIGHTS_MISSING, or INVALID_ARGUMENT, VIDEO_TOO_LONG, if the neural one is asked for and cannot be had.
   absl::StatusOr<Choice> Choose(const CutAnalysisOptions& options, const analyzer::v1::VideoFacts& video) const;
   // What the network says of the frames of each segment. Empty, with `choice` turned to the classical detector, if it
-  // fails and was not asked for.
+  // fails and was not asked for. Counts in `response` whether it had to be loaded.
   absl::StatusOr<std::vector<ShotProbabilities>> RunNetwork(
       const analyzer::v1::SummarizeRequest& request, const CutAnalysisOptions& options,
-      const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice, const CancelToken& cancel) const;
+      const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice,
+      analyzer::v1::SummarizeResponse& response, const CancelToken& cancel) const;
 
   inference::ModelSource* const models_;
 };
@@ -188,9 +189,11 @@ absl::StatusOr<std::vector<std::string>> CutAnalyzer::AnalyzeFrames(const analys
 
 absl::StatusOr<std::vector<ShotProbabilities>> CutAnalyzer::RunNetwork(
     const analyzer::v1::SummarizeRequest& request, const CutAnalysisOptions& options,
-    const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice, const CancelToken& cancel) const {
+    const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice,
+    analyzer::v1::SummarizeResponse& response, const CancelToken& cancel) const {
   const auto run = [&]() -> absl::StatusOr<std::vector<ShotProbabilities>> {
-    ASSIGN_OR_RETURN(const inference::PinnedModel model, models_->Acquire(choice.neural_model, cancel));
+    ASSIGN_OR_RETURN(const inference::PinnedModel model,
+                     inference::AcquireFor(response, *models_, choice.neural_model, cancel));
     std::vector<ShotProbabilities> probabilities;
     for (const std::vector<std::string_view>& segment : thumbnails) {
       const bool complete = std::none_of(segment.begin(), segment.end(), [](std::string_view t) { return t.empty(); });
@@ -269,9 +272,10 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> CutAnalyzer::Summarize(const ana
       thumbnails.back().push_back(parts.thumbnail);
     }
   }
+  analyzer::v1::SummarizeResponse response;
   std::vector<ShotProbabilities> probabilities(frames.size());
   if (!choice.neural_model.empty()) {
-    ASSIGN_OR_RETURN(probabilities, RunNetwork(request, options, thumbnails, choice, cancel));
+    ASSIGN_OR_RETURN(probabilities, RunNetwork(request, options, thumbnails, choice, response, cancel));
   }
 
   CutAnalysisResult result;
@@ -299,7 +303,6 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> CutAnalyzer::Summarize(const ana
   *result.mutable_pace()->mutable_mean_shot() = ToProto(pace.mean_shot);
   *result.mutable_pace()->mutable_median_shot() = ToProto(pace.median_shot);
 
-  analyzer::v1::SummarizeResponse response;
   response.mutable_typed()->PackFrom(result);
   std::stable_sort(timeline.begin(), timeline.end(), [](const auto& a, const auto& b) {
     return FromProto(a.start_offset()) < FromProto(b.start_offset());

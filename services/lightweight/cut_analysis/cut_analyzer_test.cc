@@ -220,6 +220,7 @@ TEST_F(NeuralCutAnalyzerTest, IsTheDefaultWhereItsWeightsAre) {
   EXPECT_THAT(Names(result), ElementsAre("HARD_CUT 30-30", "HARD_CUT 100-100"));
   EXPECT_EQ(response->model().name(), "transnetv2");
   EXPECT_EQ(response->models_size(), 1);
+  EXPECT_EQ(response->cache_hits() + response->cache_misses(), 1);
   EXPECT_EQ(response->warning(), "");
   EXPECT_EQ(network_.runs(), 3);
 }
