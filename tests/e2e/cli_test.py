@@ -105,7 +105,7 @@ def test_analyzers_tells_all_that_is_missing():
     assert "ready" in rows["cut_analysis"]
     assert "only the classical detector" in rows["cut_analysis"]
     assert "reelsight models pull transnetv2" in rows["cut_analysis"]
-    assert "; model classical 1, transnetv2 1 on cpu" in rows["cut_analysis"]
+    assert "; model classical 1, transnetv2 1.0.5 on cpu" in rows["cut_analysis"]
     names = "blazeface_short_range blazeface_full_range mediapipe_face_landmark mediapipe_iris_landmark"
     assert f"reelsight models pull {names}" in rows["eye_tracking"]
 
