@@ -15,44 +15,13 @@ import subprocess
 import sys
 
 import photographs
-from pose_accuracy import overlap
+from marked import OBJECTS, inside, overlap
 
 MODELS = ["ssd_mobilenet_v2", "nanodet", "centernet"]
 DEFAULT = MODELS[0]
 # Least F1 of the default.
 MIN_F1 = 0.7
 MIN_OVERLAP = 0.5
-
-# Picture: its label and box of each object, in its pixels. `?`: doubtful, or too small to ask for.
-OBJECTS = {
-    "bus.jpg": [
-        ("bus", (17, 231, 802, 768)), ("person", (48, 399, 245, 903)), ("person", (222, 405, 345, 860)),
-        ("person", (669, 392, 810, 877)), ("?", (0, 550, 68, 876)),
-    ],
-    "zidane.jpg": [
-        ("person", (743, 41, 1148, 712)), ("person", (116, 196, 1003, 711)), ("tie", (437, 434, 527, 717)),
-        ("?", (983, 309, 1027, 460)),
-    ],
-    "astronaut.png": [("person", (20, 14, 365, 512)), ("?", (275, 330, 512, 512)), ("?", (340, 0, 470, 280))],
-    "chelsea.png": [("cat", (0, 0, 401, 300))],
-    "coffee.png": [("cup", (173, 18, 412, 276)), ("?", (75, 60, 480, 390)), ("?", (0, 0, 600, 400))],
-    "motorcycle_left.png": [
-        ("motorcycle", (92, 74, 685, 452)), ("?", (45, 100, 290, 300)), ("?", (330, 0, 741, 300)),
-    ],
-    "bikes.mp4, frame 25": [("car", (519, 0, 640, 70)), ("?", (200, 0, 470, 272))],
-    "bikes.mp4, frame 83": [("car", (0, 42, 318, 272)), ("?", (300, 0, 640, 272)), ("?", (0, 0, 640, 60))],
-    "bikes.mp4, frame 175": [
-        ("bicycle", (118, 28, 313, 272)), ("car", (376, 107, 446, 163)), ("car", (524, 101, 605, 161)),
-        ("car", (0, 102, 68, 132)), ("?", (150, 100, 376, 135)), ("?", (440, 95, 640, 165)), ("?", (60, 0, 100, 160)),
-    ],
-    "bikes.mp4, frame 225": [("bicycle", (267, 2, 530, 213)), ("?", (160, 95, 270, 272)), ("?", (270, 50, 345, 140))],
-    "carphone_pristine.mp4, frame 30": [("person", (20, 10, 165, 144))],
-}  # fmt: skip
-
-
-def read(name):
-    clip, _, index = name.partition(", frame ")
-    return photographs.frame(clip, int(index)) if index else photographs.asset(name)
 
 
 def detect(program, model, picture):
@@ -66,15 +35,6 @@ def detect(program, model, picture):
                zip(("left", "top", "right", "bottom"), (width, height) * 2, strict=True)]  # fmt: skip
         found.append((seen["score"], track["label"], box))
     return sorted(found, reverse=True)
-
-
-def inside(box, doubtful):
-    """Most of the box lies over what is doubtful."""
-    width, height = (
-        min(box[2], doubtful[2]) - max(box[0], doubtful[0]),
-        min(box[3], doubtful[3]) - max(box[1], doubtful[1]),
-    )
-    return max(0, width) * max(0, height) > 0.7 * (box[2] - box[0]) * (box[3] - box[1])
 
 
 def rate(objects, found):
@@ -100,7 +60,7 @@ def main():
         subprocess.run([options.program, "models", "list", "--json"], capture_output=True, check=True).stdout
     )
     installed = {one["model"]["name"] for one in listed if one["installed"]}
-    pictures = {name: read(name) for name in OBJECTS}
+    pictures = {name: photographs.named(name) for name in OBJECTS}
     rates = {}
     for model in MODELS:
         if model not in installed:

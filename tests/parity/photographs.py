@@ -65,6 +65,12 @@ def frame(clip: str, index: int) -> np.ndarray:
     return picture
 
 
+def named(name: str) -> np.ndarray:
+    """A packaged photograph, or a frame of a clip by `CLIP, frame INDEX`; BGR."""
+    clip, _, index = name.partition(", frame ")
+    return frame(clip, int(index)) if index else asset(name)
+
+
 def analyze(picture: np.ndarray, program: pathlib.Path, analyzer: str, *options: str) -> dict:
     """The analyzer's result, as in the JSON document, of a clip of that one picture. `options`: KEY=VALUE."""
     height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
