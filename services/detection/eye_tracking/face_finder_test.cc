@@ -59,8 +59,9 @@ class FaceFinderTest : public ::testing::Test {
   }
 
   void SetUp() override {
-    static const auto* const models =
-        new absl::StatusOr<std::unique_ptr<testing::TestModels>>(testing::OpenInstalledModels(kFaceModels));
+    // The goldens are made in float32.
+    static const auto* const models = new absl::StatusOr<std::unique_ptr<testing::TestModels>>(
+        testing::OpenInstalledModels(kFaceModels, {.half_precision = false}));
     if (!models->ok()) GTEST_SKIP() << models->status().message();
     source_ = &(**models)->runtime();
     models_.short_range = Acquire("blazeface_short_range");
