@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from metrics import marks_in_view, placed
+from metrics import marks_in_view, person_in_view, placed
 from recipe import frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,32 +99,14 @@ def faces(count):
     return found
 
 
-def other_side(joint):
-    side, _, part = joint.partition("_")
-    return {"left": f"right_{part}", "right": f"left_{part}"}.get(side, joint)
-
-
 @functools.cache
 def people(count):
-    """(view, people): each (box, {joint: place}), the box whole although the view may cut it. A joint outside the view
-    is not marked; a person of whom too little is left has no marked joints."""
+    """(view, its people) of the people with marked joints."""
     found = []
     for seed, (name, marked) in enumerate(PEOPLE.items()):
         for view, matrix in views(photographs.named(name), count, 100 + seed):
             found.append((view, [person_in_view(box, joints, matrix, size_of(view)) for box, joints in marked]))
     return found
-
-
-def person_in_view(box, joints, matrix, size):
-    _, share = placed(matrix, box, size)
-    corners = np.array([[*box[:2], 1], [*box[2:], 1]]) @ matrix.T
-    mirrored = matrix[0, 0] < 0
-    places = {}
-    for name, place in joints.items():
-        x, y = matrix @ (*place, 1)
-        if 0 <= x < size[0] and 0 <= y < size[1]:
-            places[other_side(name) if mirrored else name] = (float(x), float(y))
-    return (*corners.min(axis=0), *corners.max(axis=0)), places if share > 0.5 else {}
 
 
 def sample(fps, odd, signs=True):

@@ -38,6 +38,25 @@ def marks_in_view(marks, matrix, size):
     return found
 
 
+def other_side(joint):
+    side, _, part = joint.partition("_")
+    return {"left": f"right_{part}", "right": f"left_{part}"}.get(side, joint)
+
+
+def person_in_view(box, joints, matrix, size):
+    """(box, {joint: place}) in a view, the box whole although the view may cut it. A joint outside the view is not
+    marked; a person of whom too little is left has no marked joints."""
+    _, share = placed(matrix, box, size)
+    corners = np.array([[*box[:2], 1], [*box[2:], 1]]) @ np.asarray(matrix).T
+    mirrored = matrix[0][0] < 0
+    places = {}
+    for name, place in joints.items():
+        x, y = np.asarray(matrix) @ (*place, 1)
+        if 0 <= x < size[0] and 0 <= y < size[1]:
+            places[other_side(name) if mirrored else name] = (float(x), float(y))
+    return (*corners.min(axis=0), *corners.max(axis=0)), places if share >= WHOLE else {}
+
+
 def judged(marks, detections):
     """(score, right) of the detections of one picture, strongest first; those over doubtful areas are left out. Each
     mark is found once."""

@@ -23,6 +23,20 @@ def test_what_is_cut_off_is_doubtful_and_what_is_outside_is_gone():
     assert found == [("?", (0, 10, 25, 50)), ("dog", (5, 10, 35, 50))]
 
 
+def test_a_mirrored_person_has_left_and_right_swapped():
+    joints = {"nose": (30, 20), "left_eye": (40, 15), "right_knee": (95, 45)}
+    mirrored = [[-1, 0, 90], [0, 1, 0]]
+    box, places = metrics.person_in_view((10, 10, 50, 50), joints, mirrored, (90, 60))
+    assert box == (40, 10, 80, 50)
+    # The knee is outside.
+    assert places == {"nose": (60, 20), "right_eye": (50, 15)}
+    # Half of the person is left.
+    assert metrics.person_in_view((-40, 10, 40, 50), joints, [[1, 0, 0], [0, 1, 0]], (90, 60)) == (
+        (-40, 10, 40, 50),
+        {},
+    )
+
+
 def test_average_precision_by_hand():
     # Strongest first: right, wrong, right. Precision 1 up to recall 1/2, then 2/3.
     marks = [[("cat", BOX)], [("cat", BOX)]]
