@@ -250,16 +250,19 @@ absl::Status FaceFinder::AddEyes(std::span<const Image* const> pictures, std::ve
 
 absl::StatusOr<std::vector<std::vector<FoundFace>>> FaceFinder::Find(std::span<const Image* const> pictures,
                                                                      const CancelToken& cancel) const {
-  std::vector<View> wholes, tiles;
+  std::vector<View> wholes, tiles, far;
   for (size_t i = 0; i < pictures.size(); ++i) {
-    wholes.push_back({static_cast<int>(i), WholePicture(pictures[i]->size())});
-    for (const Region& tile : DetectionTiles(pictures[i]->size())) tiles.push_back({static_cast<int>(i), tile});
+    const View whole = {static_cast<int>(i), WholePicture(pictures[i]->size())};
+    wholes.push_back(whole);
+    const std::vector<Region> regions = DetectionTiles(pictures[i]->size());
+    for (const Region& tile : regions) tiles.push_back({static_cast<int>(i), tile});
+    for (const Region& tile : regions) far.push_back({static_cast<int>(i), tile});
+    if (regions.empty()) far.push_back(whole);
   }
   std::vector<std::vector<DetectedFace>> found(pictures.size());
   RETURN_IF_ERROR(Detect(*models_.short_range, short_range_, pictures, wholes, cancel, found));
   RETURN_IF_ERROR(Detect(*models_.short_range, short_range_, pictures, tiles, cancel, found));
-  RETURN_IF_ERROR(Detect(*models_.full_range, full_range_, pictures, wholes, cancel, found));
-  RETURN_IF_ERROR(Detect(*models_.full_range, full_range_, pictures, tiles, cancel, found));
+  RETURN_IF_ERROR(Detect(*models_.full_range, full_range_, pictures, far, cancel, found));
   for (std::vector<DetectedFace>& faces : found) {
     faces = DropRepeats(std::move(faces), kMaxOverlap, kFindsPerFace);
     std::stable_sort(faces.begin(), faces.end(), [](const DetectedFace& left, const DetectedFace& right) {

@@ -2,10 +2,10 @@
 //
 // Faces in pictures, each by itself: detectors, then the mesh, then the eyes. Not a tracker.
 //
-// Both detectors look at the whole picture and at squares as high as its short side: the short-range one finds faces
-// from a fifth of what it sees on, in any turn; the full-range one finds smaller ones. The strongest finds of each face
-// are shown to the mesh. Where it sees no face, a strong find stays a face without angles (a profile, a small face),
-// and a weak one goes.
+// The short-range detector looks at the whole picture and at squares as high as its short side: it finds faces from a
+// fifth of what it sees on, in any turn. The full-range one looks at the squares, or at the whole picture if that is
+// nearly square, and finds smaller ones. The strongest finds of each face are shown to the mesh. Where it sees no face,
+// a strong find stays a face without angles (a profile, a small face), and a weak one goes.
 #pragma once
 
 #include <memory>
