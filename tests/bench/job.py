@@ -100,7 +100,7 @@ def clips(options):
     bikes = ROOT / ".deps/media/bikes.mp4"
     if options.smoke:
         return {"bikes.mp4": bikes}
-    return {"bikes.mp4 (640x360, 10 s)": bikes, "720x1280, 10 s": clip.make(folder / "clip_10s.mp4", 10)}
+    return {"bikes.mp4 (640x272, 10 s)": bikes, "720x1280, 10 s": clip.make(folder / "clip_10s.mp4", 10)}
 
 
 def measure(installed, options):
@@ -128,7 +128,7 @@ def measure(installed, options):
                 first = {name: run(path) for name, run in measures.items()} if at == 0 else None
                 turns = take_turns(
                     {name: (lambda run=run, path=path: run(path)) for name, run in measures.items()},
-                    min(options.runs, 3),
+                    options.runs,
                     warm_up=False,
                 )
                 rows += job_rows(f"{len(names)} analyzers, {label}", turns)
