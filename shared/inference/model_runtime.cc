@@ -67,14 +67,40 @@ bool IsInvalidOutput(const absl::Status& status) {
 
 }  // namespace
 
+// Lets so many models run at once, whoever asks: analyzers that run several samples side by side share the processors
+// with the workers beside them.
+class ModelRuntime::RunSlots {
+ public:
+  explicit RunSlots(int count) : free_(count) {}
+
+  void Take() {
+    const MutexLock lock(mutex_);
+    while (free_ == 0) freed_.Wait(mutex_);
+    --free_;
+  }
+  void Return() {
+    {
+      const MutexLock lock(mutex_);
+      ++free_;
+    }
+    freed_.NotifyOne();
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar freed_;
+  int free_ ABSL_GUARDED_BY(mutex_);
+};
+
 class ModelRuntime::LoadedModel final : public Model {
  public:
   LoadedModel(config::v1::ModelEntry entry, ModelMetadata metadata, std::unique_ptr<Engine> engine,
-              batching::BatcherOptions options, telemetry::Metrics* metrics)
+              batching::BatcherOptions options, std::shared_ptr<RunSlots> slots, telemetry::Metrics* metrics)
       : entry_(std::move(entry)),
         metadata_(std::move(metadata)),
         engine_(std::move(engine)),
         open_batch_(HasOpenBatch(*engine_)),
+        slots_(std::move(slots)),
         metrics_(metrics),
         concurrency_(options.max_concurrent_batches),
         batcher_(std::move(options), ShapesOf, [this](std::span<Sample* const> batch) { return RunBatch(batch); }) {}
@@ -141,7 +167,9 @@ class ModelRuntime::LoadedModel final : public Model {
   }
 
   absl::StatusOr<Sample> RunEngine(const Sample& inputs) const {
+    if (slots_ != nullptr) slots_->Take();
     absl::StatusOr<Sample> outputs = engine_->Run(inputs);
+    if (slots_ != nullptr) slots_->Return();
     if (!outputs.ok()) return Annotate(outputs.status(), absl::StrCat("model ", entry_.name()));
     for (size_t i = 0; i < outputs->size(); ++i) {
       if (AllFinite((*outputs)[i])) continue;
@@ -156,6 +184,8 @@ class ModelRuntime::LoadedModel final : public Model {
   const ModelMetadata metadata_;
   const std::unique_ptr<Engine> engine_;
   const bool open_batch_;
+  // nullptr on a GPU.
+  const std::shared_ptr<RunSlots> slots_;
   telemetry::Metrics* const metrics_;
   const int concurrency_;
   mutable batching::DynamicBatcher<Sample, absl::StatusOr<Sample>> batcher_;
@@ -182,7 +212,11 @@ absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Create(const model_s
 }
 
 ModelRuntime::ModelRuntime(const model_store::ModelStore& store, Options options, telemetry::Metrics* metrics)
-    : store_(store), options_(std::move(options)), metrics_(metrics), cache_(MakeCacheOptions()) {
+    : store_(store),
+      options_(std::move(options)),
+      metrics_(metrics),
+      cpu_slots_(std::make_shared<RunSlots>(options_.threads)),
+      cache_(MakeCacheOptions()) {
   if (metrics_ == nullptr) return;
   for (const auto& [name, entry] : store_.catalog().models()) metrics_->DeclareModel(name);
   metrics_->models().cache_budget_bytes.Set({}, static_cast<double>(options_.memory_budget_bytes));
@@ -299,9 +333,9 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
   }
   telemetry::Log(telemetry::LogLevel::kDebug, "", "model loaded",
                  {{"model", entry.name()}, {"file", path}, {"engine", engine->name()}, {"bytes", bytes}});
-  return Cache::Loaded{
-      std::make_shared<LoadedModel>(entry, std::move(metadata), std::move(engine), std::move(batcher), metrics_),
-      bytes};
+  return Cache::Loaded{std::make_shared<LoadedModel>(entry, std::move(metadata), std::move(engine), std::move(batcher),
+                                                     on_gpu ? nullptr : cpu_slots_, metrics_),
+                       bytes};
 }
 
 absl::Status ModelRuntime::Preload(const std::vector<std::string>& names) {

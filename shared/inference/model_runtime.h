@@ -29,7 +29,7 @@ class ModelRuntime final : public ModelSource {
     // `cpu` or `cuda:N`. Models marked cpu_only run on the CPU anyway, which results, ListAnalyzers, the log and a
     // metric say.
     std::string device = "cpu";
-    // Runs at once on the CPU: the processors of the slice. Each runs on its caller's thread.
+    // Runs at once on the CPU, of all models together: the processors of the slice. Each runs on its caller's thread.
     int threads = 1;
     // Memory for loaded models; 0: half of what the process may use.
     int64_t memory_budget_bytes = 0;
@@ -77,6 +77,7 @@ class ModelRuntime final : public ModelSource {
 
  private:
   class LoadedModel;
+  class RunSlots;
   using Cache = cache::PinnedLruCache<Model>;
 
   ModelRuntime(const model_store::ModelStore& store, Options options, telemetry::Metrics* metrics);
@@ -86,6 +87,8 @@ class ModelRuntime final : public ModelSource {
   const model_store::ModelStore& store_;
   const Options options_;
   telemetry::Metrics* const metrics_;
+  // Shared with the models on the CPU, which may outlive this.
+  const std::shared_ptr<RunSlots> cpu_slots_;
   // Looked through for idle models wherever somebody asks what is installed.
   mutable Cache cache_;
 

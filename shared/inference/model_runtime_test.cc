@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/inference/model_runtime.h"
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -177,6 +179,54 @@ TEST_F(ModelRuntimeTest, UsesOnBehalfOfASummaryAreCounted) {
   EXPECT_FALSE(AcquireFor(response, *runtime, "absent", CancelToken()).ok());
   EXPECT_EQ(response.cache_misses(), 1);
   EXPECT_EQ(response.cache_hits(), 2);
+}
+
+// Keeps what it runs a moment, and the most that ran at once of all such engines.
+class CountingEngine final : public Engine {
+ public:
+  struct Counts {
+    std::atomic<int> running = 0;
+    std::atomic<int> most = 0;
+  };
+  explicit CountingEngine(Counts& counts) : counts_(counts) {}
+  const std::vector<TensorSpec>& inputs() const override { return inner_.inputs(); }
+  const std::vector<TensorSpec>& outputs() const override { return inner_.outputs(); }
+  absl::StatusOr<std::vector<Tensor>> Run(std::span<const Tensor> inputs) override {
+    const int running = ++counts_.running;
+    int most = counts_.most;
+    while (most < running && !counts_.most.compare_exchange_weak(most, running)) {
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    --counts_.running;
+    return inner_.Run(inputs);
+  }
+  std::string_view name() const override { return "counting"; }
+  Precision precision() const override { return Precision::kFloat32; }
+  int64_t resident_bytes() const override { return 1000; }
+
+ private:
+  DoublingEngine inner_{1000};
+  Counts& counts_;
+};
+
+TEST_F(ModelRuntimeTest, AllModelsTogetherRunOnNoMoreThreadsThanTheSliceHas) {
+  CountingEngine::Counts counts;
+  ModelRuntime::Options options;
+  options.threads = 2;
+  options.cpu_engine = [&](const std::string&, const EngineOptions&) {
+    return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<CountingEngine>(counts));
+  };
+  const auto runtime = *ModelRuntime::Create(*store_, std::move(options), &metrics_);
+  std::vector<std::thread> callers;
+  for (const char* name : {"a", "a", "b", "b", "c", "c"}) {
+    callers.emplace_back([&runtime, name] {
+      const auto model = runtime->Acquire(name, CancelToken());
+      ASSERT_TRUE(model.ok()) << model.status();
+      EXPECT_TRUE((*model)->Run(name, {Of(1), Of(2), Of(3)}, CancelToken()).ok());
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(counts.most, 2);
 }
 
 TEST_F(ModelRuntimeTest, FirstBatchesOnAGpuFollowItsFreeMemory) {
