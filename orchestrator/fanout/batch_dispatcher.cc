@@ -66,7 +66,6 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
   std::map<std::string, FrameOutcome> outcomes ABSL_GUARDED_BY(mutex);
   // Batches of each analyzer that wait or are under way.
   std::map<std::string, int64_t> left ABSL_GUARDED_BY(mutex);
-  std::map<std::string, int64_t> frames_done ABSL_GUARDED_BY(mutex);
   int64_t sent_bytes ABSL_GUARDED_BY(mutex) = 0;
   // Called under its own lock, so that nobody is called once it is replaced.
   Mutex wake_mutex;
@@ -196,7 +195,6 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     }
     if (!outcome.status.ok()) return;
     outcome.frames_done += result.results_size();
-    frames_done[work.analyzer] += result.results_size();
     for (analyzer::v1::FrameResult& frame : *result.mutable_results()) outcome.results.push_back(std::move(frame));
   }
 
@@ -272,7 +270,6 @@ absl::Status BatchDispatcher::Submit(int endpoint, std::shared_ptr<const analysi
       std::vector<std::string> analyzers = AnalyzersOf(*batch);
       for (const std::string& name : analyzers) {
         core.outcomes[name];
-        core.frames_done[name];
         ++core.left[name];
       }
       core.queues[endpoint].waiting.push_back({std::move(batch), {}, std::move(analyzers)});
@@ -304,7 +301,9 @@ bool BatchDispatcher::failed(const std::string& analyzer) const {
 
 std::map<std::string, int64_t> BatchDispatcher::frames_done() const {
   MutexLock lock(core_->mutex);
-  return core_->frames_done;
+  std::map<std::string, int64_t> done;
+  for (const auto& [name, outcome] : core_->outcomes) done[name] = outcome.frames_done;
+  return done;
 }
 
 int64_t BatchDispatcher::sent_bytes() const {
@@ -330,7 +329,12 @@ FrameOutcome BatchDispatcher::Take(const std::string& analyzer) {
   FrameOutcome outcome;
   {
     MutexLock lock(core_->mutex);
-    if (auto node = core_->outcomes.extract(analyzer)) outcome = std::move(node.mapped());
+    if (const auto it = core_->outcomes.find(analyzer); it != core_->outcomes.end()) {
+      // The counts stay, for frames_done().
+      std::vector<analyzer::v1::FrameResult> results = std::exchange(it->second.results, {});
+      outcome = it->second;
+      outcome.results = std::move(results);
+    }
   }
   std::sort(outcome.results.begin(), outcome.results.end(),
             [](const auto& a, const auto& b) { return a.index() < b.index(); });

@@ -58,8 +58,8 @@ class FrameOutcomeSource {
 
   // `wake` is called, on any thread, when an outcome may have become complete; an empty one ends that.
   virtual void OnComplete(std::function<void()> wake) = 0;
-  // The analyzer's outcome if none of its batches is left, else nothing. An outcome can be taken once; of an analyzer
-  // without batches it is empty. REQUIRES: no more batches come.
+  // The analyzer's outcome if none of its batches is left, else nothing. Its results can be taken once; of an
+  // analyzer without batches it is empty. REQUIRES: no more batches come.
   virtual std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) = 0;
   // What there is of it, complete or not.
   virtual FrameOutcome Take(const std::string& analyzer) = 0;

@@ -250,18 +250,20 @@ absl::Status FaceFinder::AddEyes(std::span<const Image* const> pictures, std::ve
 
 absl::StatusOr<std::vector<std::vector<FoundFace>>> FaceFinder::Find(std::span<const Image* const> pictures,
                                                                      const CancelToken& cancel) const {
-  std::vector<View> wholes, tiles, far;
+  // What the short-range and the full-range detector look at.
+  std::vector<View> near, far;
   for (size_t i = 0; i < pictures.size(); ++i) {
     const View whole = {static_cast<int>(i), WholePicture(pictures[i]->size())};
-    wholes.push_back(whole);
-    const std::vector<Region> regions = DetectionTiles(pictures[i]->size());
-    for (const Region& tile : regions) tiles.push_back({static_cast<int>(i), tile});
-    for (const Region& tile : regions) far.push_back({static_cast<int>(i), tile});
-    if (regions.empty()) far.push_back(whole);
+    const std::vector<Region> tiles = DetectionTiles(pictures[i]->size());
+    near.push_back(whole);
+    if (tiles.empty()) far.push_back(whole);
+    for (const Region& tile : tiles) {
+      near.push_back({static_cast<int>(i), tile});
+      far.push_back({static_cast<int>(i), tile});
+    }
   }
   std::vector<std::vector<DetectedFace>> found(pictures.size());
-  RETURN_IF_ERROR(Detect(*models_.short_range, short_range_, pictures, wholes, cancel, found));
-  RETURN_IF_ERROR(Detect(*models_.short_range, short_range_, pictures, tiles, cancel, found));
+  RETURN_IF_ERROR(Detect(*models_.short_range, short_range_, pictures, near, cancel, found));
   RETURN_IF_ERROR(Detect(*models_.full_range, full_range_, pictures, far, cancel, found));
   for (std::vector<DetectedFace>& faces : found) {
     faces = DropRepeats(std::move(faces), kMaxOverlap, kFindsPerFace);
