@@ -79,6 +79,36 @@ def test_a_command_that_is_gone(repository):
     assert found == ["A.md: scripts/gone does not exist", "A.md: make nothing does not exist", "A.md: no program gone"]
 
 
+def test_a_promise_without_a_test(repository):
+    table = """# Security
+| promise | bound | test |
+|---|---|---|
+| kept | 1 | `a/x_test.cc::XTest.Holds`, `a/x_test.cc::YTest.LongName`, `b/y_test.py::test_y` |
+| renamed | 1 | `a/x_test.cc::XTest.Hold` |
+| half kept | 1 | `b/y_test.py::test_y`, `b/y_test.py::test_` |
+| moved | 1 | `b/x_test.cc::XTest.Holds` |
+| unkept | none | |
+
+After the table.
+"""
+    files = {
+        "SECURITY_dot_md": table,
+        "a__x_test_dot_cc": "TEST(XTest, Holds) {}\nTEST_F(YTest,\n       LongName) {}\n",
+        "b__y_test_dot_py": "def test_y(stub):\n    pass\n",
+    }
+    assert complaints(repository, "promises", **files) == [
+        "SECURITY.md: no test a/x_test.cc::XTest.Hold",
+        "SECURITY.md: no test b/y_test.py::test_",
+        "SECURITY.md: no test b/x_test.cc::XTest.Holds",
+        "SECURITY.md: a row that is not `promise | bound | file::name`: | unkept | none | |",
+    ]
+
+
+def test_promises_without_their_table(repository):
+    found = complaints(repository, "promises", SECURITY_dot_md="# Security\n")
+    assert found == ["SECURITY.md: no table `promise | bound | test`"]
+
+
 JUNIT = """<testsuites><testsuite>
 <testcase classname="a" name="good"/>
 <testcase classname="a" name="bad"><failure message="no"/></testcase>
