@@ -12,6 +12,7 @@
 #include "grpcpp/create_channel.h"
 #include "orchestrator/source/sha256.h"
 #include "shared/base/status.h"
+#include "shared/rpc/deadline.h"
 #include "shared/rpc/server_config.h"
 #include "shared/rpc/status.h"
 
@@ -25,11 +26,7 @@ constexpr int kUploadTries = 4;
 class CallContext {
  public:
   explicit CallContext(const CancelToken& cancel) : callback_(cancel, [this] { context_.TryCancel(); }) {
-    if (cancel.deadline() != CancelToken::Clock::time_point::max()) {
-      context_.set_deadline(std::chrono::system_clock::now() +
-                            std::chrono::duration_cast<std::chrono::system_clock::duration>(cancel.deadline() -
-                                                                                            CancelToken::Clock::now()));
-    }
+    context_.set_deadline(rpc::ToGrpcDeadline(cancel.deadline()));
   }
   grpc::ClientContext& get() { return context_; }
 

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "orchestrator/analyzer_directory.h"
 #include "orchestrator/decode/frame_converter.h"
 #include "orchestrator/decode/video_decoder.h"
@@ -23,6 +22,7 @@
 #include "orchestrator/source/upload_store.h"
 #include "shared/analysis/analyzer.h"
 #include "shared/base/status.h"
+#include "shared/base/stopwatch.h"
 #include "shared/concurrency/fair_executor.h"
 #include "shared/process/version.h"
 #include "shared/telemetry/log.h"
@@ -113,7 +113,7 @@ class OrchestratorImpl final : public Orchestrator {
   struct Work {
     std::shared_ptr<Run> run;
     std::shared_ptr<const v1::AnalyzeRequest> request;
-    absl::Time start;
+    Stopwatch since_admission;
     AnalysisPlan plan;
     std::unique_ptr<VideoDecoder> decoder;
     absl::Duration open_time;
@@ -132,7 +132,7 @@ class OrchestratorImpl final : public Orchestrator {
   // A run that waits for a runner.
   struct Waiting {
     std::shared_ptr<Run> run;
-    absl::Time admitted_at;
+    Stopwatch since_admission;
     // Gives its place free when its callers have gone.
     std::unique_ptr<CancelToken::Callback> link;
   };
@@ -148,10 +148,10 @@ class OrchestratorImpl final : public Orchestrator {
   void Drop(const std::shared_ptr<Run>& run);
   // Uses a runner that has become free.
   void Next();
-  void Submit(std::shared_ptr<Run> run, absl::Time admitted_at);
-  void CountRun(const absl::Status& status, absl::Time admitted_at) const;
+  void Submit(std::shared_ptr<Run> run, Stopwatch since_admission);
+  void CountRun(const absl::Status& status, Stopwatch since_admission) const;
 
-  void Execute(const std::shared_ptr<Run>& run, absl::Time admitted_at);
+  void Execute(const std::shared_ptr<Run>& run, Stopwatch since_admission);
   absl::StatusOr<ResponsePtr> Analyze(Work& work);
   absl::Status OpenVideo(Work& work);
   ResponsePtr Merge(Work& work, const PipelineResult& result);
@@ -178,7 +178,7 @@ class OrchestratorImpl final : public Orchestrator {
 };
 
 void OrchestratorImpl::Admit(const std::shared_ptr<Run>& run) {
-  const absl::Time now = absl::Now();
+  const Stopwatch since_admission;
   absl::Status refused;
   bool starts = false;
   {
@@ -191,7 +191,7 @@ void OrchestratorImpl::Admit(const std::shared_ptr<Run>& run) {
       ++running_;
       starts = true;
     } else if (static_cast<int>(waiting_.size()) < config_.max_queued_runs()) {
-      waiting_.push_back({run, now, nullptr});
+      waiting_.push_back({run, since_admission, nullptr});
     } else {
       refused = WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kServerBusy,
                                          absl::StrCat("the server works on ", running_, " videos and ", waiting_.size(),
@@ -201,7 +201,7 @@ void OrchestratorImpl::Admit(const std::shared_ptr<Run>& run) {
     UpdateGauges();
   }
   if (!refused.ok()) return run->Finish(refused);
-  if (starts) return Submit(run, now);
+  if (starts) return Submit(run, since_admission);
   auto link = std::make_unique<CancelToken::Callback>(run->cancel(), [this, weak = std::weak_ptr<Run>(run)] {
     if (const std::shared_ptr<Run> gone = weak.lock(); gone != nullptr) Drop(gone);
   });
@@ -222,7 +222,7 @@ void OrchestratorImpl::Drop(const std::shared_ptr<Run>& run) {
     UpdateGauges();
   }
   const absl::Status status = run->cancel().status();
-  CountRun(status, dropped.front().admitted_at);
+  CountRun(status, dropped.front().since_admission);
   run->Finish(status);
 }
 
@@ -237,41 +237,40 @@ void OrchestratorImpl::Next() {
     }
     UpdateGauges();
   }
-  if (!next.empty()) Submit(std::move(next.front().run), next.front().admitted_at);
+  if (!next.empty()) Submit(std::move(next.front().run), next.front().since_admission);
 }
 
-void OrchestratorImpl::Submit(std::shared_ptr<Run> run, absl::Time admitted_at) {
+void OrchestratorImpl::Submit(std::shared_ptr<Run> run, Stopwatch since_admission) {
   // Never refused: there are no more than max_concurrent_runs.
-  (void)runners_.Submit("run", [this, run = std::move(run), admitted_at] { Execute(run, admitted_at); });
+  (void)runners_.Submit("run", [this, run = std::move(run), since_admission] { Execute(run, since_admission); });
 }
 
-void OrchestratorImpl::CountRun(const absl::Status& status, absl::Time admitted_at) const {
+void OrchestratorImpl::CountRun(const absl::Status& status, Stopwatch since_admission) const {
   if (metrics_ == nullptr) return;
   metrics_->orchestrator().runs_total.Add({telemetry::CodeLabel(status.code())});
-  metrics_->orchestrator().run_duration_seconds.Observe({}, absl::ToDoubleSeconds(absl::Now() - admitted_at));
+  metrics_->orchestrator().run_duration_seconds.Observe({}, since_admission.elapsed_seconds());
 }
 
-void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, absl::Time admitted_at) {
+void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, Stopwatch since_admission) {
   Work work{.run = run,
             .request = run->request(),
-            .start = admitted_at,
+            .since_admission = since_admission,
             .plan = {},
             .decoder = {},
             .open_time = {},
             .results = {}};
   if (metrics_ != nullptr) {
-    metrics_->orchestrator().run_queue_duration_seconds.Observe({}, absl::ToDoubleSeconds(absl::Now() - admitted_at));
+    metrics_->orchestrator().run_queue_duration_seconds.Observe({}, since_admission.elapsed_seconds());
   }
   absl::StatusOr<ResponsePtr> response = Analyze(work);
   work.decoder.reset();
   // Before the caller hears of it: who then asks how many runs there are must not find this one.
   Next();
   const absl::Status status = response.status();
-  CountRun(status, admitted_at);
+  CountRun(status, since_admission);
   if (status.ok()) {
     telemetry::Log(telemetry::LogLevel::kInfo, run->id(), "run finished",
-                   {{"seconds", absl::ToDoubleSeconds(absl::Now() - admitted_at)},
-                    {"frames", (*response)->stats().frames_decoded()}});
+                   {{"seconds", since_admission.elapsed_seconds()}, {"frames", (*response)->stats().frames_decoded()}});
   } else {
     telemetry::LogStatus(telemetry::LogLevel::kWarn, run->id(), "run failed", status);
   }
@@ -292,7 +291,7 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
   PipelineObserver observer;
   observer.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) { work.run->SendProgress(progress); };
   observer.on_outcome = [&](int place, const AnalyzerOutcome& outcome) {
-    work.results[place] = MakeResult(work.plan.analyzers[place], outcome, absl::Now() - work.start);
+    work.results[place] = MakeResult(work.plan.analyzers[place], outcome, work.since_admission.elapsed());
     if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
   };
   absl::StatusOr<PipelineResult> result =
@@ -304,7 +303,7 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
 }
 
 absl::Status OrchestratorImpl::OpenVideo(Work& work) {
-  const absl::Time start = absl::Now();
+  const Stopwatch stopwatch;
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, opener_->Open(work.request, work.run->work()));
   VideoDecoder::Options options;
   options.thread_count = config_.decode_threads();
@@ -313,7 +312,7 @@ absl::Status OrchestratorImpl::OpenVideo(Work& work) {
   options.limits.max_frames = config_.limits().max_frames();
   options.wanted = MakeWanted(work.plan, InputOf(work));
   ASSIGN_OR_RETURN(work.decoder, VideoDecoder::Open(std::move(source), std::move(options), work.run->work()));
-  work.open_time = absl::Now() - start;
+  work.open_time = stopwatch.elapsed();
   if (metrics_ != nullptr) {
     metrics_->orchestrator().open_duration_seconds.Observe({}, absl::ToDoubleSeconds(work.open_time));
   }
@@ -321,7 +320,7 @@ absl::Status OrchestratorImpl::OpenVideo(Work& work) {
 }
 
 Orchestrator::ResponsePtr OrchestratorImpl::Merge(Work& work, const PipelineResult& result) {
-  const absl::Time start = absl::Now();
+  const Stopwatch stopwatch;
   auto response = std::make_shared<v1::AnalyzeResponse>();
   response->set_request_id(work.run->id());
   *response->mutable_video() = work.decoder->info();
@@ -340,14 +339,14 @@ Orchestrator::ResponsePtr OrchestratorImpl::Merge(Work& work, const PipelineResu
   *response->mutable_timeline() = BuildTimeline(entries, result.segments);
   for (const int place : work.plan.answer_order) *response->add_results() = std::move(work.results[place]);
   response->set_summary(MakeSummary(*response, work.plan.left_out));
-  *response->mutable_stats() = MakeStats(work, result, absl::Now() - start);
+  *response->mutable_stats() = MakeStats(work, result, stopwatch.elapsed());
   return response;
 }
 
 v1::AnalyzeStats OrchestratorImpl::MakeStats(const Work& work, const PipelineResult& result,
                                              absl::Duration merge_time) const {
   v1::AnalyzeStats stats;
-  *stats.mutable_elapsed() = analysis::ToProto(absl::Now() - work.start);
+  *stats.mutable_elapsed() = analysis::ToProto(work.since_admission.elapsed());
   AddStage("open", work.open_time, stats);
   AddStage("decode", result.decode_time, stats);
   AddStage("convert", result.feeder.convert_time, stats);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "orchestrator/plan/request_validator.h"
 #include "shared/base/status.h"
 
@@ -17,7 +18,7 @@ void Describe(const UploadStore::State& state, v1::UploadVideoResponse& response
   response.set_upload_id(state.upload_id);
   response.set_committed_bytes(state.committed_bytes);
   response.set_complete(state.complete);
-  const int64_t nanos = absl::ToUnixNanos(state.expire_time);
+  const int64_t nanos = absl::ToUnixNanos(absl::Now() + state.expires_in);
   response.mutable_expire_time()->set_seconds(nanos / 1'000'000'000);
   response.mutable_expire_time()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
 }

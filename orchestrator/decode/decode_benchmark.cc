@@ -15,12 +15,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "orchestrator/decode/frame_converter.h"
 #include "orchestrator/decode/video_decoder.h"
 #include "orchestrator/source/file_source.h"
 #include "shared/base/status.h"
+#include "shared/base/stopwatch.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -52,7 +52,7 @@ struct Consumer {
 };
 
 absl::Status Measure(const std::string& path, int threads, bool convert) {
-  const absl::Time start = absl::Now();
+  const Stopwatch start;
   const CancelToken cancel;
   FileSource::Rules rules;
   rules.allow_any_file = true;
@@ -62,7 +62,7 @@ absl::Status Measure(const std::string& path, int threads, bool convert) {
   ASSIGN_OR_RETURN(std::unique_ptr<VideoDecoder> decoder,
                    VideoDecoder::Open(std::move(source), std::move(options), cancel));
   ASSIGN_OR_RETURN(std::unique_ptr<FrameConverter> converter, FrameConverter::Create(decoder->info()));
-  const absl::Duration open_time = absl::Now() - start;
+  const absl::Duration open_time = start.elapsed();
 
   // The frames at 1 a second share the picture of the first.
   std::vector<Consumer> consumers = {{{PixelFormat::kI420, 160}, 0, false},
@@ -76,7 +76,7 @@ absl::Status Measure(const std::string& path, int threads, bool convert) {
     ASSIGN_OR_RETURN(const std::optional<DecodedFrame> frame, decoder->Next());
     if (!frame.has_value()) break;
     ++frames;
-    const absl::Time begin = absl::Now();
+    const Stopwatch begin;
     for (Consumer& consumer : consumers) {
       if (!convert || !consumer.Takes(frame->offset)) continue;
       Image image(consumer.spec.format, converter->SizeFor(consumer.spec));
@@ -84,14 +84,14 @@ absl::Status Measure(const std::string& path, int threads, bool convert) {
       sum += image.bytes()[0];
       ++pictures;
     }
-    convert_time += absl::Now() - begin;
+    convert_time += begin.elapsed();
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   std::printf(
       "{\"seconds\": %.4f, \"open_seconds\": %.4f, \"convert_seconds\": %.4f, \"frames\": %lld, \"pictures\": %lld, "
       "\"peak_memory_bytes\": %lld, \"sum\": %llu}\n",
-      absl::ToDoubleSeconds(absl::Now() - start), absl::ToDoubleSeconds(open_time), absl::ToDoubleSeconds(convert_time),
+      start.elapsed_seconds(), absl::ToDoubleSeconds(open_time), absl::ToDoubleSeconds(convert_time),
       static_cast<long long>(frames), static_cast<long long>(pictures), static_cast<long long>(usage.ru_maxrss) * 1024,
       static_cast<unsigned long long>(sum));
   return absl::OkStatus();

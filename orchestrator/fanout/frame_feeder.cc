@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "shared/base/status.h"
+#include "shared/base/stopwatch.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -123,9 +123,9 @@ absl::StatusOr<analysis::Frame> FrameFeeder::Picture(Recent& recent, const analy
     return analysis::Frame{recent.decoded.index, recent.decoded.offset, made->second};
   }
   ASSIGN_OR_RETURN(std::shared_ptr<analysis::Image> image, Allocate(spec, cancel));
-  const absl::Time start = absl::Now();
+  const Stopwatch stopwatch;
   RETURN_IF_ERROR(converter_.Convert(recent.decoded, spec, *image));
-  stats_.convert_time += absl::Now() - start;
+  stats_.convert_time += stopwatch.elapsed();
   ++stats_.conversions;
   recent.images.emplace(spec, image);
   return analysis::Frame{recent.decoded.index, recent.decoded.offset, std::move(image)};
@@ -138,18 +138,18 @@ absl::StatusOr<std::shared_ptr<analysis::Image>> FrameFeeder::Allocate(const ana
   if (image.ok()) return image;
   // The budget is spent, perhaps by what is gathered here: give that on before waiting.
   RETURN_IF_ERROR(Flush());
-  const absl::Time start = absl::Now();
+  const Stopwatch stopwatch;
   image = pool_.Allocate(spec.format, size, cancel);
-  stats_.wait_time += absl::Now() - start;
+  stats_.wait_time += stopwatch.elapsed();
   return image;
 }
 
 absl::Status FrameFeeder::Send(Group& group) {
   std::shared_ptr<const analysis::Batch> batch = group.builder->Take();
   if (batch == nullptr) return absl::OkStatus();
-  const absl::Time start = absl::Now();
+  const Stopwatch stopwatch;
   const absl::Status status = sink_(group.endpoint, std::move(batch));
-  stats_.wait_time += absl::Now() - start;
+  stats_.wait_time += stopwatch.elapsed();
   return status;
 }
 

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "shared/analysis/analyzer.h"
 #include "shared/base/status.h"
+#include "shared/base/stopwatch.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -116,9 +116,9 @@ class Pipeline {
     std::optional<DecodedFrame> frame;
     for (const TimeSpan& segment : segments_) {
       if (segment.start > absl::ZeroDuration() && (!frame.has_value() || frame->offset < segment.start)) {
-        const absl::Time start = absl::Now();
+        const Stopwatch stopwatch;
         RETURN_IF_ERROR(parts_.decoder.SkipTo(segment.start));
-        decode_time_ += absl::Now() - start;
+        decode_time_ += stopwatch.elapsed();
         frame.reset();
       }
       feeder_.BeginSegment(segment.start);
@@ -139,9 +139,9 @@ class Pipeline {
 
   absl::StatusOr<std::optional<DecodedFrame>> NextFrame() {
     RETURN_IF_ERROR(work_.status());
-    const absl::Time start = absl::Now();
+    const Stopwatch stopwatch;
     absl::StatusOr<std::optional<DecodedFrame>> frame = parts_.decoder.Next();
-    decode_time_ += absl::Now() - start;
+    decode_time_ += stopwatch.elapsed();
     if (frame.ok() && frame->has_value()) {
       ++frames_decoded_;
       last_offset_ = std::max(last_offset_, (*frame)->offset);
@@ -166,8 +166,9 @@ class Pipeline {
   }
 
   void Report(bool now) {
-    if (observer_.on_progress == nullptr || (!now && absl::Now() < next_report_)) return;
-    next_report_ = absl::Now() + kProgressInterval;
+    if (observer_.on_progress == nullptr || (!now && reported_.has_value() && reported_->elapsed() < kProgressInterval))
+      return;
+    reported_.emplace();
     const v1::VideoInfo& info = parts_.decoder.info();
     v1::AnalyzeStreamResponse::Progress progress;
     progress.set_frames_decoded(frames_decoded_);
@@ -190,9 +191,8 @@ class Pipeline {
 
   // Reports, and notes when the last batch is done.
   void WatchBatches() {
-    const bool running = batches_done_ == absl::InfiniteFuture();
-    const bool done = running && dispatcher_.WaitIdle(absl::ZeroDuration()).value_or(false);
-    if (done) batches_done_ = absl::Now();
+    const bool done = !batches_done_.has_value() && dispatcher_.WaitIdle(absl::ZeroDuration()).value_or(false);
+    if (done) batches_done_.emplace();
     Report(done);
   }
 
@@ -217,7 +217,7 @@ class Pipeline {
     };
     result.outcomes = RunSummaries(parts_.plan, input, dispatcher_, parts_.endpoints, parts_.timer, work_, observer);
     RETURN_IF_ERROR(cancel_.status());
-    result.summarize_time = absl::Now() - std::min(batches_done_, absl::Now());
+    result.summarize_time = batches_done_.has_value() ? batches_done_->elapsed() : absl::ZeroDuration();
     result.segments = segments_;
     result.frames_decoded = frames_decoded_;
     result.sent_bytes = dispatcher_.sent_bytes();
@@ -241,11 +241,13 @@ class Pipeline {
   absl::Status work_ended_;
   // Every frame that could be handed out was.
   bool frames_sent_ = false;
-  absl::Time batches_done_ = absl::InfiniteFuture();
+  // Runs from the moment when the last batch was done.
+  std::optional<Stopwatch> batches_done_;
   int64_t frames_decoded_ = 0;
   absl::Duration last_offset_;
   absl::Duration decode_time_;
-  absl::Time next_report_ = absl::InfinitePast();
+  // Runs from the last report of progress.
+  std::optional<Stopwatch> reported_;
 };
 
 }  // namespace

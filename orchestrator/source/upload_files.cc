@@ -16,6 +16,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
@@ -104,6 +105,7 @@ std::vector<UploadFiles::Record> UploadFiles::Load() const {
     const std::string stem = entry.path().stem().string();
     if (IsId(stem)) ids.insert(stem);
   }
+  const absl::Time now = absl::Now();
   for (const std::string& id : ids) {
     Record record;
     record.upload_id = id;
@@ -118,7 +120,7 @@ std::vector<UploadFiles::Record> UploadFiles::Load() const {
     }
     if (sha256 != "-") record.sha256 = sha256;
     record.size_bytes = info.st_size;
-    record.write_time = absl::TimeFromTimespec(info.st_mtim);
+    record.age = std::max(absl::ZeroDuration(), now - absl::TimeFromTimespec(info.st_mtim));
     records.push_back(std::move(record));
   }
   return records;

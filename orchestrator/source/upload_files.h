@@ -28,9 +28,11 @@ class UploadFiles {
     // Lower case; empty: not checked.
     std::string sha256;
     bool complete = false;
-    // Size of the file with the bytes, and when it was last written.
+    // Size of the file with the bytes.
     int64_t size_bytes = 0;
-    absl::Time write_time;
+    // Found by Load: how long ago the file was last written. By the wall clock, the only one that outlives a process;
+    // never negative, but as wrong as that clock was set.
+    absl::Duration age;
   };
 
   // Makes and locks `directory`. Empty: a fresh one, made for the first upload and removed at the end with all in it.

@@ -20,6 +20,8 @@
 namespace reelsight::orchestrator {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // What an upload counts for at least, so that empty ones cannot be opened without end.
 constexpr int64_t kMinChargeBytes = 64 << 10;
 constexpr size_t kHashBufferBytes = 1 << 20;
@@ -27,7 +29,7 @@ constexpr size_t kHashBufferBytes = 1 << 20;
 // One upload. Guarded by the store's mutex, but for what only the writer uses.
 struct Upload {
   UploadFiles::Record record;
-  absl::Time expire_time;
+  Clock::time_point expires_at;
   bool has_writer = false;
   int pins = 0;
 
@@ -45,16 +47,16 @@ struct Core {
   std::map<std::string, std::shared_ptr<Upload>> uploads ABSL_GUARDED_BY(mutex);
   int64_t used_bytes ABSL_GUARDED_BY(mutex) = 0;
 
-  absl::Time Now() const { return options.clock ? options.clock() : absl::Now(); }
-
   // Null if there is none, or it has expired.
   std::shared_ptr<Upload> Find(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const auto found = uploads.find(id);
     if (found == uploads.end()) return nullptr;
     const Upload& upload = *found->second;
-    return !upload.has_writer && upload.pins == 0 && upload.expire_time <= Now() ? nullptr : found->second;
+    return !upload.has_writer && upload.pins == 0 && upload.expires_at <= options.now() ? nullptr : found->second;
   }
-  void Touch(Upload& upload) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { upload.expire_time = Now() + options.expiry; }
+  void Touch(Upload& upload) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    upload.expires_at = options.now() + absl::ToChronoNanoseconds(options.expiry);
+  }
   void Drop(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const auto found = uploads.find(id);
     if (found == uploads.end()) return;
@@ -63,10 +65,10 @@ struct Core {
     files->Remove(id);
   }
   int RemoveExpired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    const absl::Time now = Now();
+    const Clock::time_point now = options.now();
     std::vector<std::string> expired;
     for (const auto& [id, upload] : uploads) {
-      if (!upload->has_writer && upload->pins == 0 && upload->expire_time <= now) expired.push_back(id);
+      if (!upload->has_writer && upload->pins == 0 && upload->expires_at <= now) expired.push_back(id);
     }
     for (const std::string& id : expired) Drop(id);
     return static_cast<int>(expired.size());
@@ -82,7 +84,8 @@ struct Core {
         std::min(options.expiry, absl::Duration(absl::Minutes(1))));
   }
   UploadStore::State StateOf(const Upload& upload) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    return {upload.record.upload_id, upload.record.size_bytes, upload.record.complete, upload.expire_time};
+    return {upload.record.upload_id, upload.record.size_bytes, upload.record.complete,
+            absl::FromChrono(upload.expires_at - options.now())};
   }
 };
 
@@ -396,8 +399,8 @@ class DiskUploadStore final : public UploadStore {
     MutexLock lock(core_->mutex);
     while (!core_->stopping) {
       core_->RemoveExpired();
-      core_->stop_changed.WaitUntil(
-          core_->mutex, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(core_->options.sweep_interval));
+      core_->stop_changed.WaitUntil(core_->mutex,
+                                    Clock::now() + absl::ToChronoNanoseconds(core_->options.sweep_interval));
     }
   }
 
@@ -419,7 +422,7 @@ absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Create(Options options
     for (UploadFiles::Record& record : core->files->Load()) {
       auto upload = std::make_shared<Upload>();
       upload->record = std::move(record);
-      upload->expire_time = upload->record.write_time + core->options.expiry;
+      upload->expires_at = core->options.now() + absl::ToChronoNanoseconds(core->options.expiry - upload->record.age);
       core->used_bytes += upload->charge_bytes();
       core->uploads.emplace(upload->record.upload_id, upload);
     }

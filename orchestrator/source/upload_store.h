@@ -4,6 +4,7 @@
 // offset, hash, quota, expiry), but nothing of gRPC.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,8 +34,8 @@ class UploadStore {
     // How often expired uploads are looked for in the background; zero: only when RemoveExpired is called or room is
     // needed.
     absl::Duration sweep_interval = absl::Minutes(1);
-    // The time; null: the system's clock.
-    std::function<absl::Time()> clock;
+    // Replaced by tests.
+    std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   };
 
   // Where an upload stands.
@@ -44,8 +45,8 @@ class UploadStore {
     int64_t committed_bytes = 0;
     // The file is whole and its hash is right.
     bool complete = false;
-    // When it is deleted unless it is written or used before.
-    absl::Time expire_time;
+    // When it is deleted unless it is written or used before, from the moment of the question.
+    absl::Duration expires_in;
   };
 
   // What UploadVideo's first message says.

@@ -44,9 +44,13 @@ class CondVar {
   // Returns false if `deadline` passed first.
   bool WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
-    // On the system clock: gcc 12's pthread_cond_clockwait is unknown to its own ThreadSanitizer.
+#ifdef REELSIGHT_WAIT_ON_SYSTEM_CLOCK
+    // Only where cmake/Toolchain.cmake says so: gcc 12's ThreadSanitizer does not know pthread_cond_clockwait.
     const auto limit = std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(
                                                               deadline - std::chrono::steady_clock::now());
+#else
+    const auto limit = deadline;
+#endif
     const bool in_time = condition_.wait_until(lock, limit) == std::cv_status::no_timeout;
     lock.release();
     return in_time || std::chrono::steady_clock::now() < deadline;

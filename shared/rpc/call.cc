@@ -2,6 +2,7 @@
 #include "shared/rpc/call.h"
 
 #include "shared/base/status.h"
+#include "shared/rpc/deadline.h"
 #include "shared/rpc/status.h"
 #include "shared/telemetry/log.h"
 
@@ -18,10 +19,7 @@ bool IsServerFault(absl::StatusCode code) {
 
 CallScope::CallScope(CallEnvironment environment, const grpc::CallbackServerContext& context, std::string_view method)
     : environment_(environment), method_(method), start_(std::chrono::steady_clock::now()) {
-  if (const auto deadline = context.deadline(); deadline != std::chrono::system_clock::time_point::max()) {
-    cancel_.SetDeadline(start_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                                     deadline - std::chrono::system_clock::now()));
-  }
+  cancel_.SetDeadline(FromGrpcDeadline(context.raw_deadline()));
   admitted_ = environment_.gate.Enter(cancel_, &ticket_);
   if (environment_.metrics != nullptr) environment_.metrics->rpc().requests_in_flight.Add({method_}, 1);
 }

@@ -11,6 +11,7 @@
 #include "grpcpp/support/channel_arguments.h"
 #include "shared/base/status.h"
 #include "shared/rpc/batch_encoding.h"
+#include "shared/rpc/deadline.h"
 #include "shared/rpc/server_config.h"
 #include "shared/rpc/status.h"
 
@@ -56,12 +57,9 @@ class GrpcAnalyzerClient::Call {
 
   Call(GrpcAnalyzerClient& client, const CancelToken& cancel, absl::Duration timeout, Callback done)
       : client_(client), cancel_(cancel), timeout_(timeout), done_(std::move(done)) {
-    const auto now = CancelToken::Clock::now();
-    const auto own = now + absl::ToChronoNanoseconds(timeout);
+    const auto own = CancelToken::Clock::now() + absl::ToChronoNanoseconds(timeout);
     own_deadline_first_ = own < cancel.deadline();
-    const auto left = std::max(std::min(own, cancel.deadline()) - now, CancelToken::Clock::duration::zero());
-    context_.set_deadline(std::chrono::system_clock::now() +
-                          std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
+    context_.set_deadline(ToGrpcDeadline(std::min(own, cancel.deadline())));
     {
       MutexLock lock(client_.mutex_);
       client_.calls_.insert(&context_);

@@ -12,6 +12,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
 #include "shared/base/status.h"
+#include "shared/rpc/deadline.h"
 #include "shared/rpc/server_config.h"
 #include "shared/telemetry/log.h"
 
@@ -97,7 +98,7 @@ Server::~Server() {
   gate_.BeginDrain();
   gate_.CancelAll(MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining, "the server stopped"));
   gate_.WaitEmpty(Clock::now() + kCancelGrace);
-  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Shutdown(ToGrpcDeadline(Clock::now()));
 }
 
 bool Server::serving() const {
@@ -162,10 +163,8 @@ absl::Status Server::Drain(const std::function<void()>& on_refuse) {
   // Closes the port and tells clients to take their next calls elsewhere, while calls under way go on. Refusing them
   // here for so long would cost clients their retries.
   const Clock::duration longest = ToClock(config_.drain_seconds()) + kCancelGrace + kShutdownGrace;
-  const std::future<void> closed = std::async(std::launch::async, [&] {
-    server_->Shutdown(std::chrono::system_clock::now() +
-                      std::chrono::duration_cast<std::chrono::system_clock::duration>(longest));
-  });
+  const std::future<void> closed =
+      std::async(std::launch::async, [&] { server_->Shutdown(ToGrpcDeadline(Clock::now() + longest)); });
   absl::Status status;
   if (!gate_.WaitEmpty(Clock::now() + ToClock(config_.drain_seconds()))) {
     status = MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining,

@@ -18,6 +18,7 @@
 #include "services/lightweight/camera_analysis/camera_analyzer.h"
 #include "services/lightweight/color_analysis/color_analyzer.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/base/stopwatch.h"
 
 namespace reelsight {
 namespace {
@@ -92,9 +93,9 @@ class Probe {
                     .options = {},
                     .target_indexes = std::move(targets_),
                     .context_indexes = std::move(context_)}};
-    const absl::Time start = absl::Now();
+    const Stopwatch start;
     ASSIGN_OR_RETURN(const analyzer::v1::AnalyzeFramesResponse response, host_.AnalyzeFrames(batch_, CancelToken()));
-    analyze_time_ += absl::Now() - start;
+    analyze_time_ += start.elapsed();
     RETURN_IF_ERROR(analysis::FromFailure(response.results(0).failure()));
     for (const analyzer::v1::FrameResult& result : response.results(0).results()) *request_.add_results() = result;
     batch_.frames.clear();
@@ -113,9 +114,9 @@ class Probe {
     *request_.add_segments()->mutable_end_offset() = analysis::ToProto(end);
     request_.set_sample_fps(description_.sampling().sample_fps());
     RETURN_IF_ERROR(AddOptionsAndDependency(end));
-    const absl::Time start = absl::Now();
+    const Stopwatch start;
     ASSIGN_OR_RETURN(const analyzer::v1::SummarizeResponse response, host_.Summarize(request_, CancelToken()));
-    const absl::Duration summarize_time = absl::Now() - start;
+    const absl::Duration summarize_time = start.elapsed();
     std::string json;
     google::protobuf::util::JsonPrintOptions print;
     print.always_print_primitive_fields = true;

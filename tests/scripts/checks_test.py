@@ -59,6 +59,34 @@ def test_a_file_in_no_layer(repository):
     assert len(complaints(repository, "layers", misc__a_dot_cc="")) == 1
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "absl::Now() - start",
+        "std::chrono::system_clock::now()",
+        "using C = std::chrono::high_resolution_clock;",
+        "time(nullptr)",
+        "::time(&now)",
+        "std::time(0)",
+        "gettimeofday(&tv, nullptr)",
+        "clock_gettime(CLOCK_REALTIME, &ts)",
+        "gpr_now(GPR_CLOCK_REALTIME)",
+        "cv.WaitWithTimeout(&mu, d)",
+        "fs::file_time_type::clock::now()",
+    ],
+)
+def test_an_interval_on_the_wall_clock(repository, use):
+    found = complaints(repository, "clocks", a_dot_cc=f"{use};\n", b_dot_cc=f"// {use}\nstage.time(); run.time(0);\n")
+    assert [line.split(":")[0] for line in found] == ["a.cc"]
+
+
+def test_more_wall_clock_than_allowed(repository):
+    assert complaints(repository, "clocks", shared__telemetry__log_dot_cc="absl::Now()") == []
+    assert len(complaints(repository, "clocks", shared__telemetry__log_dot_cc="absl::Now() - absl::Now()")) == 1
+    # An entry that nothing needs any more goes.
+    assert len(complaints(repository, "clocks", shared__telemetry__log_dot_cc="")) == 1
+
+
 def test_a_file_without_spdx_line(repository):
     files = {"a_dot_cc": SPDX, "b_dot_cc": "int b;\n"}
     assert complaints(repository, "spdx", **files) == ["b.cc: no SPDX line"]
