@@ -12,24 +12,38 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/util/field_mask_util.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
 
+namespace {
+
+// By reflection, so that no field, of today or later, is left out. The content, which may be large, is not copied.
+v1::AnalyzeRequest WithoutIdAndContent(const v1::AnalyzeRequest& request) {
+  google::protobuf::FieldMask mask;
+  const google::protobuf::Descriptor& type = *v1::AnalyzeRequest::descriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const int number = type.field(i)->number();
+    if (number == v1::AnalyzeRequest::kRequestIdFieldNumber || number == v1::AnalyzeRequest::kContentFieldNumber) {
+      continue;
+    }
+    mask.add_paths(type.field(i)->name());
+  }
+  v1::AnalyzeRequest rest;
+  google::protobuf::util::FieldMaskUtil::MergeMessageTo(request, mask, {}, &rest);
+  // Fields of a newer client.
+  const google::protobuf::Reflection& reflection = *request.GetReflection();
+  reflection.MutableUnknownFields(&rest)->MergeFrom(reflection.GetUnknownFields(request));
+  return rest;
+}
+
+}  // namespace
+
 std::string Fingerprint(const v1::AnalyzeRequest& request) {
   // The content may be large: it is hashed where it lies, and the rest, which is small, is copied.
-  v1::AnalyzeRequest rest;
   const bool has_content = request.source_case() == v1::AnalyzeRequest::kContent;
-  if (has_content) {
-    for (const std::string& analyzer : request.analyzers()) rest.add_analyzers(analyzer);
-    *rest.mutable_segments() = request.segments();
-    rest.set_sampling_profile(request.sampling_profile());
-    *rest.mutable_options() = request.options();
-    *rest.mutable_sample_fps() = request.sample_fps();
-  } else {
-    rest = request;
-    rest.clear_request_id();
-  }
+  const v1::AnalyzeRequest rest = WithoutIdAndContent(request);
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

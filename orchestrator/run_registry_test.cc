@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/run_registry.h"
 
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
 
@@ -34,15 +39,35 @@ TEST(RunRegistryTest, TheSameIdFindsTheSameRunUntilRetentionEnds) {
 }
 
 TEST(RunRegistryTest, AnotherBodyIsRefusedWhateverPartDiffers) {
-  RunRegistry registry({}, TestTimer());
-  ASSERT_TRUE(registry.FindOrCreate(Request("a", "x"), Clock::now()).ok());
-  EXPECT_EQ(GetReason(registry.FindOrCreate(Request("a", "y"), Clock::now()).status()), "REQUEST_ID_REUSED");
-  auto options = Request("a", "x");
-  options->mutable_options()->mutable_cut_analysis()->set_sensitivity(0.3f);
-  EXPECT_EQ(registry.FindOrCreate(options, Clock::now()).status().code(), absl::StatusCode::kAlreadyExists);
-  auto fps = Request("a", "x");
-  (*fps->mutable_sample_fps())["a"] = 1;
-  EXPECT_EQ(registry.FindOrCreate(fps, Clock::now()).status().code(), absl::StatusCode::kAlreadyExists);
+  const std::vector<std::pair<std::string, std::string>> sources = {
+      {"content: 'x'", "content: 'y'"}, {"uri: 'file:///x'", "uri: 'file:///y'"}, {"upload_id: 'x'", "upload_id: 'y'"}};
+  const std::string parts[] = {
+      "analyzers: 'cut_analysis'",        "segments { end_offset { seconds: 1 } }",
+      "sampling_profile: REFERENCE",      "options { cut_analysis { sensitivity: 0.3 } }",
+      "sample_fps { key: 'a' value: 1 }",
+  };
+  // One part for each field that is neither the id nor a source: a new field needs a part here.
+  const google::protobuf::Descriptor& type = *v1::AnalyzeRequest::descriptor();
+  ASSERT_EQ(type.field_count(), 1 + type.FindOneofByName("source")->field_count() + static_cast<int>(std::size(parts)));
+  const auto parse = [](const std::string& text) {
+    auto request = std::make_shared<v1::AnalyzeRequest>();
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString("request_id: 'a' " + text, request.get())) << text;
+    return request;
+  };
+  for (const auto& [source, other] : sources) {
+    RunRegistry registry({}, TestTimer());
+    ASSERT_TRUE(registry.FindOrCreate(parse(source), Clock::now()).ok());
+    EXPECT_FALSE(registry.FindOrCreate(parse(source), Clock::now())->is_new);
+    std::vector<std::string> bodies = {other};
+    for (const std::string& part : parts) bodies.push_back(source + " " + part);
+    for (const std::string& body : bodies) {
+      EXPECT_EQ(GetReason(registry.FindOrCreate(parse(body), Clock::now()).status()), "REQUEST_ID_REUSED") << body;
+    }
+    // A field that a newer client knows.
+    auto newer = parse(source);
+    newer->GetReflection()->MutableUnknownFields(newer.get())->AddVarint(999, 1);
+    EXPECT_EQ(GetReason(registry.FindOrCreate(newer, Clock::now()).status()), "REQUEST_ID_REUSED");
+  }
 }
 
 TEST(RunRegistryTest, AFailedOrCancelledRunIsTriedAnew) {
