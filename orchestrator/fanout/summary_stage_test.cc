@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/fanout/summary_stage.h"
 
+#include <map>
 #include <set>
 #include <thread>
 
@@ -17,6 +18,7 @@ namespace {
 using ::testing::ElementsAre;
 using testing::FakeAnalyzer;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 concurrency::Timer& TestTimer() {
   static concurrency::Timer& timer = *new concurrency::Timer();
@@ -80,10 +82,11 @@ class SummaryStageTest : public ::testing::Test {
     auto client = std::make_shared<analysis::LocalAnalyzerClient>(*host, executor);
     SummaryStageObserver observer;
     observer.on_outcome = [&](int place, const AnalyzerOutcome&) { order_.push_back(place); };
-    return RunSummaries(plan_, {.request_id = "r"}, frames_, {{"fake", client}}, TestTimer(), cancel_, observer);
+    return RunSummaries(plan_, input_, frames_, {{"fake", client}}, TestTimer(), cancel_, observer);
   }
 
   AnalysisPlan plan_;
+  SummaryStageInput input_{.request_id = "r"};
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
   FakeFrames frames_;
   std::vector<int> order_;
@@ -102,6 +105,38 @@ TEST_F(SummaryStageTest, DependantsGetTheSummariesTheyBuildOn) {
   EXPECT_EQ(Field(outcomes[1], "dependencies"), "base");
   EXPECT_EQ(Field(outcomes[1], "frames"), "7");
   EXPECT_THAT(order_, ElementsAre(0, 1));
+}
+
+TEST_F(SummaryStageTest, AnalyzersHearAtWhatRateTheirFramesWereTaken) {
+  std::map<std::string, double> heard;
+  Mutex mutex;
+  for (const std::string name : {"every", "own", "asked"}) {
+    Add(name).OnSummarize([&, name](const analyzer::v1::SummarizeRequest& request, const CancelToken&) {
+      MutexLock lock(mutex);
+      heard[name] = request.sample_fps();
+      return analyzer::v1::SummarizeResponse();
+    });
+  }
+  plan_.analyzers[1].description.mutable_sampling()->set_sample_fps(3);
+  plan_.analyzers[2].description.mutable_sampling()->set_sample_fps(3);
+  plan_.analyzers[2].sample_fps = 12;
+  for (const AnalyzerOutcome& outcome : Run()) EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_THAT(heard, ElementsAre(Pair("asked", 12), Pair("every", 0), Pair("own", 3)));
+}
+
+TEST_F(SummaryStageTest, TheReferencesRateIsThatOfItsInterval) {
+  double heard = 0;
+  Add("a").OnSummarize([&](const analyzer::v1::SummarizeRequest& request, const CancelToken&) {
+    heard = request.sample_fps();
+    return analyzer::v1::SummarizeResponse();
+  });
+  plan_.analyzers[0].description.mutable_sampling()->set_reference_min_interval(10);
+  plan_.analyzers[0].description.mutable_sampling()->set_reference_divisor(3);
+  input_.profile = v1::AnalyzeRequest::REFERENCE;
+  input_.video.set_frame_rate(60);
+  ASSERT_TRUE(Run()[0].status.ok());
+  // max(10, 60 / 3) frames apart.
+  EXPECT_EQ(heard, 3);
 }
 
 TEST_F(SummaryStageTest, AFailedDependencyIsNamedAndAnOptionalOneForgiven) {
