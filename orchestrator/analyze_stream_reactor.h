@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One AnalyzeStream call: turns a run's events into messages. A slow reader loses progress messages, never results.
+// One AnalyzeStream call: turns a run's events into messages. A slow reader loses progress messages, never results: of
+// those that wait, only the newest stays.
 #pragma once
 
 #include <deque>
@@ -13,7 +14,8 @@
 
 namespace reelsight::orchestrator {
 
-// Deletes itself when gRPC is done with it.
+// Deletes itself when gRPC is done with it, which may be as soon as the lock is given free in which the call's end was
+// decided: Note [The last touch] in shared/base/test_pause.h.
 class AnalyzeStreamReactor final : public grpc::ServerWriteReactor<v1::AnalyzeStreamResponse>, public RunObserver {
  public:
   AnalyzeStreamReactor(rpc::CallEnvironment environment, const grpc::CallbackServerContext& context)
@@ -33,9 +35,10 @@ class AnalyzeStreamReactor final : public grpc::ServerWriteReactor<v1::AnalyzeSt
   void OnCancel() override { scope_.OnCancel(); }
   void OnDone() override { delete this; }
 
-  void Push(v1::AnalyzeStreamResponse message);
-  // Starts the next write or ends the call, if one of them is due.
-  void Advance();
+  // Changes the state by `change`, called under the lock, and in the same critical section decides what is due: the
+  // next write, the end of the call, or nothing. The reactor may be gone when this returns.
+  template <typename Change>
+  void Advance(const Change& change);
 
   rpc::CallScope scope_;
 
@@ -46,7 +49,7 @@ class AnalyzeStreamReactor final : public grpc::ServerWriteReactor<v1::AnalyzeSt
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  // The message being written.
+  // The message being written; empty when there is none.
   v1::AnalyzeStreamResponse current_;
 };
 

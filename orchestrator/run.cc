@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -86,7 +87,8 @@ void Run::SetWorkAlarm() {
   });
 }
 
-bool Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator::DoneCallback done) {
+// NOLINTNEXTLINE(performance-unnecessary-value-param): a reference of its own.
+bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCallback done) {
   auto caller = std::make_shared<Caller>(cancel.deadline());
   std::unique_ptr<v1::VideoInfo> video;
   std::vector<v1::AnalyzerResult> results;
@@ -118,6 +120,7 @@ bool Run::Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator:
     caller->End(*std::move(outcome), timer_);
     return true;
   }
+  TestPause("Run::Attach");
   auto link = std::make_unique<CancelToken::Callback>(
       cancel, [run = std::weak_ptr<Run>(shared_from_this()), weak = std::weak_ptr<Caller>(caller), cancel] {
         const std::shared_ptr<Caller> gone = weak.lock();

@@ -32,7 +32,8 @@ class Run : public std::enable_shared_from_this<Run> {
   void SetDeadline(CancelToken::Clock::time_point deadline);
   // Adds a caller. It first gets the events that it missed; if the run is finished, its result, marked as replayed.
   // False, and nothing is done, if it cannot be joined any more: all its callers have left, or its time is over.
-  bool Attach(RunObserver* observer, const CancelToken& cancel, Orchestrator::DoneCallback done);
+  // The token is copied, because `done` may end what it belongs to before this returns.
+  bool Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCallback done);
 
   void SendVideo(const v1::VideoInfo& video);
   void SendProgress(const v1::AnalyzeStreamResponse::Progress& progress);

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -147,6 +148,15 @@ TEST(RunTest, JoiningAgainstLeavingNeverLosesACaller) {
     run->Finish(std::make_shared<v1::AnalyzeResponse>());
     EXPECT_TRUE(!in || joined.ok()) << joined;
   }
+}
+
+TEST(RunTest, ACallerMayGoWithItsTokenAsSoonAsItHeardTheEnd) {
+  auto run = MakeRun();
+  auto token = std::make_unique<CancelToken>();
+  const PauseForTest pause("Run::Attach", [&] { run->Finish(std::make_shared<v1::AnalyzeResponse>()); });
+  EXPECT_TRUE(run->Attach(nullptr, *token, [&](auto) { token.reset(); }));
+  EXPECT_TRUE(pause.reached());
+  EXPECT_EQ(token, nullptr);
 }
 
 }  // namespace

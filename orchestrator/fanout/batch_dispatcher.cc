@@ -10,6 +10,7 @@
 #include "shared/analysis/analyzer_host.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 #include "shared/telemetry/metrics.h"
 
 namespace reelsight::orchestrator {
@@ -45,6 +46,8 @@ struct Attempt {
 
 }  // namespace
 
+// Outlives the dispatcher for as long as an attempt is under way: every callback holds a reference. See Note [The last
+// touch] in test_pause.h.
 struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Core> {
   Core(std::vector<DispatchEndpoint> endpoints_in, concurrency::Timer& timer_in, const CancelToken& cancel_in)
       : endpoints(std::move(endpoints_in)), timer(timer_in), cancel(cancel_in), queues(endpoints.size()) {}
@@ -242,6 +245,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
       --queues[endpoint].in_flight;
       for (const std::string& name : analyzers) --left[name];
     }
+    TestPause("BatchDispatcher::Finish");
     changed.NotifyAll();
     Pump(endpoint);
     MutexLock lock(wake_mutex);

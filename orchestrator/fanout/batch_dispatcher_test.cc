@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -11,6 +13,7 @@
 #include "shared/analysis/analyzer_host.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -283,6 +286,20 @@ TEST(BatchDispatcherTest, CancelReachesTheCallsAndTheWaiters) {
   canceller.join();
   for (std::thread& worker : workers) worker.join();
   EXPECT_TRUE(seen);
+}
+
+TEST(BatchDispatcherTest, ItMayGoAsSoonAsItIsIdleThoughTheLastAnswerIsStillOnItsWay) {
+  CancelToken cancel;
+  std::function<void()> answer;
+  auto dispatcher = std::make_unique<BatchDispatcher>(MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) { answer = [=] { done(Answer(*batch)); }; }, cancel));
+  ASSERT_TRUE(dispatcher->Submit(0, MakeBatch({"a"}, {0})).ok());
+  const PauseForTest pause("BatchDispatcher::Finish", [&] {
+    EXPECT_TRUE(*dispatcher->WaitIdle(absl::Hours(24)));
+    dispatcher.reset();
+  });
+  std::exchange(answer, nullptr)();
+  EXPECT_TRUE(pause.reached());
 }
 
 }  // namespace

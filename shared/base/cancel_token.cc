@@ -64,9 +64,11 @@ absl::Status CancelToken::status() const {
     if (!state_->why.ok()) return state_->why;
     if (state_->deadline == Clock::time_point::max() || Clock::now() < state_->deadline) return absl::OkStatus();
   }
-  Cancel(MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded, "deadline passed"));
-  MutexLock lock(state_->mutex);
-  return state_->why;
+  // A reference of its own, because a callback may destroy what owns this token: Note [The last touch] in test_pause.h.
+  const CancelToken self = *this;
+  self.Cancel(MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded, "deadline passed"));
+  MutexLock lock(self.state_->mutex);
+  return self.state_->why;
 }
 
 bool CancelToken::over() const {

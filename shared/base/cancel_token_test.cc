@@ -2,7 +2,9 @@
 #include "shared/base/cancel_token.h"
 
 #include <atomic>
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "gtest/gtest.h"
 
@@ -100,6 +102,20 @@ TEST(CancelTokenTest, CallbackMayDestroyItself) {
   // The function holds the last reference to what owns its callback.
   token.Cancel();
   EXPECT_TRUE(watched.expired());
+}
+
+TEST(CancelTokenTest, ACallbackMayDestroyTheTokenThatWasAsked) {
+  struct Owner {
+    CancelToken token;
+    CancelToken::Callback callback;
+    explicit Owner(std::function<void()> function) : callback(token, std::move(function)) {}
+  };
+  Owner* owner = nullptr;
+  owner = new Owner([&owner] { delete owner; });
+  owner->token.SetDeadline(CancelToken::Clock::now());
+  EXPECT_EQ(owner->token.status().code(), absl::StatusCode::kDeadlineExceeded);
+  owner = new Owner([&owner] { delete owner; });
+  owner->token.Cancel();
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::concurrency {
 
@@ -30,18 +31,22 @@ FairExecutor::~FairExecutor() {
 }
 
 absl::Status FairExecutor::Submit(const std::string& client, std::function<void()> task) {
-  MutexLock lock(mutex_);
-  if (queued_ >= options_.max_queued) {
-    return MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                     absl::StrCat(options_.name, ": ", queued_, " tasks are waiting; try again later"));
+  {
+    MutexLock lock(mutex_);
+    if (queued_ >= options_.max_queued) {
+      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                       absl::StrCat(options_.name, ": ", queued_, " tasks are waiting; try again later"));
+    }
+    std::deque<std::function<void()>>& tasks = tasks_[client];
+    if (tasks.empty()) turns_.push_back(client);
+    tasks.push_back(std::move(task));
+    ++queued_;
+    Changed();
+    // Under the lock: the task may be what its submitter's owner waits for before it destroys the executor. See Note
+    // [The last touch] in test_pause.h.
+    work_.NotifyOne();
   }
-  std::deque<std::function<void()>>& tasks = tasks_[client];
-  if (tasks.empty()) turns_.push_back(client);
-  tasks.push_back(std::move(task));
-  ++queued_;
-  Changed();
-  // Under the lock: the task may be what its submitter's owner waits for before it destroys the executor.
-  work_.NotifyOne();
+  TestPause("FairExecutor::Submit");
   return absl::OkStatus();
 }
 

@@ -3,11 +3,13 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::concurrency {
 namespace {
@@ -63,6 +65,17 @@ TEST(FairExecutorTest, TellsEveryChangeAndEndsAtZero) {
     ran.get_future().wait();
   }
   EXPECT_EQ(told, (std::vector<std::pair<int64_t, int64_t>>{{1, 0}, {0, 1}, {0, 0}}));
+}
+
+TEST(FairExecutorTest, ItMayGoAsSoonAsItsLastTaskHasRun) {
+  auto executor = std::make_unique<FairExecutor>(FairExecutor::Options{.thread_count = 1});
+  std::promise<void> ran;
+  const PauseForTest pause("FairExecutor::Submit", [&] {
+    ran.get_future().wait();
+    executor.reset();
+  });
+  EXPECT_TRUE(executor->Submit("a", [&] { ran.set_value(); }).ok());
+  EXPECT_TRUE(pause.reached());
 }
 
 }  // namespace

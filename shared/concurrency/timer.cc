@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "shared/base/test_pause.h"
+
 namespace reelsight::concurrency {
 
 Timer::Timer() : thread_([this] { Work(); }) {}
@@ -22,8 +24,10 @@ Timer::Ticket Timer::RunAt(Clock::time_point when, std::function<void()> functio
     MutexLock lock(mutex_);
     ticket = {when, next_number_++};
     waiting_.emplace(ticket, std::move(function));
+    // Under the lock: the function may be what the timer's owner waits for. See Note [The last touch] in test_pause.h.
+    changed_.NotifyAll();
   }
-  changed_.NotifyAll();
+  TestPause("Timer::RunAt");
   return ticket;
 }
 

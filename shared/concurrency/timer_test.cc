@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/concurrency/timer.h"
 
+#include <future>
 #include <memory>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::concurrency {
 namespace {
@@ -36,6 +38,18 @@ TEST(TimerTest, ACancelledFunctionNeverRunsAndFreesWhatItHolds) {
     timer.Cancel(Timer::Ticket());
   }
   EXPECT_EQ(ran, 10);
+}
+
+TEST(TimerTest, ItsOwnerMayGoAsSoonAsTheFunctionHasRun) {
+  auto timer = std::make_unique<Timer>();
+  std::promise<void> ran;
+  const PauseForTest pause("Timer::RunAt", [&] {
+    ran.get_future().wait();
+    timer.reset();
+  });
+  timer->RunAt(Timer::Clock::now(), [&] { ran.set_value(); });
+  EXPECT_TRUE(pause.reached());
+  EXPECT_EQ(timer, nullptr);
 }
 
 }  // namespace

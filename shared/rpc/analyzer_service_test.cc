@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "grpcpp/create_channel.h"
 #include "gtest/gtest.h"
+#include "shared/base/test_pause.h"
 #include "shared/rpc/batch_encoding.h"
 #include "shared/rpc/grpc_analyzer_client.h"
 #include "shared/rpc/server.h"
@@ -307,6 +308,17 @@ TEST(GrpcAnalyzerClientTest, NobodyThereIsUnavailable) {
   const absl::Status status = answer.get_future().get();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("nobody"));
+}
+
+TEST_F(AnalyzerServiceTest, TheClientMayGoAsSoonAsItsLastCallHasEnded) {
+  Start();
+  std::promise<void> gone;
+  const PauseForTest pause("GrpcAnalyzerClient::Call::End", [&] {
+    client_.reset();
+    gone.set_value();
+  });
+  client_->Describe(CancelToken(), [](const auto& response) { EXPECT_TRUE(response.ok()); });
+  gone.get_future().wait();
 }
 
 }  // namespace

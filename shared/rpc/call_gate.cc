@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::rpc {
 namespace {
@@ -37,9 +38,10 @@ void CallGate::Leave(int64_t ticket) {
   {
     MutexLock lock(mutex_);
     calls_.erase(ticket);
-    // Under the lock: who waits for the last call may destroy the gate next.
+    // Under the lock: who waits for the last call may destroy the gate next. See Note [The last touch] in test_pause.h.
     left_.NotifyAll();
   }
+  TestPause("CallGate::Leave");
 }
 
 void CallGate::BeginDrain() {

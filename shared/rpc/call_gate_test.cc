@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/rpc/call_gate.h"
 
+#include <memory>
 #include <thread>
 
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::rpc {
 namespace {
@@ -53,6 +55,20 @@ TEST(CallGateTest, CancelAllReachesTheCallsInside) {
   gate.CancelAll(absl::UnavailableError("over"));
   EXPECT_EQ(cancel.status().code(), absl::StatusCode::kUnavailable);
   gate.Leave(ticket);
+}
+
+TEST(CallGateTest, ItMayGoAsSoonAsTheLastCallHasLeft) {
+  auto gate = std::make_unique<CallGate>(2);
+  int64_t ticket = 0;
+  ASSERT_TRUE(gate->Enter(CancelToken(), &ticket).ok());
+  std::thread owner([&] {
+    EXPECT_TRUE(gate->WaitEmpty(Clock::now() + std::chrono::seconds(60)));
+    gate.reset();
+  });
+  const PauseForTest pause("CallGate::Leave", [&] { owner.join(); });
+  gate->Leave(ticket);
+  EXPECT_TRUE(pause.reached());
+  EXPECT_EQ(gate, nullptr);
 }
 
 }  // namespace

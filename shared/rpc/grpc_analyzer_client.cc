@@ -10,6 +10,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 #include "shared/rpc/batch_encoding.h"
 #include "shared/rpc/deadline.h"
 #include "shared/rpc/server_config.h"
@@ -108,10 +109,13 @@ class GrpcAnalyzerClient::Call {
       done(std::move(status));
     }
     delete this;
-    // Last: the client may go when its last call has.
-    MutexLock lock(client.mutex_);
-    --client.active_calls_;
-    client.idle_.NotifyAll();
+    {
+      // Last: the client may go when its last call has. See Note [The last touch] in test_pause.h.
+      MutexLock lock(client.mutex_);
+      --client.active_calls_;
+      client.idle_.NotifyAll();
+    }
+    TestPause("GrpcAnalyzerClient::Call::End");
   }
 
  private:
