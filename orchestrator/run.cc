@@ -188,19 +188,23 @@ void Run::SendResult(const v1::AnalyzerResult& result) {
 
 void Run::Finish(absl::StatusOr<Orchestrator::ResponsePtr> result) {
   const bool cut_short = work_.cancelled();
+  const int64_t answer_bytes = result.ok() ? static_cast<int64_t>((*result)->SpaceUsedLong()) : 0;
   std::vector<std::shared_ptr<Caller>> all;
+  // Destroyed without the lock, because they may be large.
+  std::shared_ptr<const v1::AnalyzeRequest> request;
+  std::vector<v1::AnalyzerResult> results;
   {
     MutexLock lock(mutex_);
     if (outcome_ != nullptr) return;
     outcome_ = std::make_unique<absl::StatusOr<Orchestrator::ResponsePtr>>(result);
     finished_at_ = Clock::now();
-    if (result.ok()) answer_bytes_ = static_cast<int64_t>((*result)->ByteSizeLong());
+    answer_bytes_ = answer_bytes;
     cut_short_ = cut_short_ || cut_short;
     timer_.Cancel(work_alarm_);
     timer_.Cancel(deadline_alarm_);
     all.swap(callers_);
-    request_.reset();
-    results_.clear();
+    request.swap(request_);
+    results.swap(results_);
     video_.reset();
   }
   for (const std::shared_ptr<Caller>& caller : all) caller->End(result, timer_);

@@ -44,7 +44,7 @@ class Run : public std::enable_shared_from_this<Run> {
   CancelToken::Clock::time_point finished_at() const;
   // True if somebody who asks for the same may have this run: it is under way, or its answer is worth keeping.
   bool joinable() const;
-  // Bytes of the answer; 0 if there is none.
+  // Memory of the answer, in bytes; 0 if there is none.
   int64_t answer_bytes() const;
 
  private:

@@ -77,8 +77,10 @@ absl::StatusOr<RunRegistry::Found> RunRegistry::FindOrCreate(std::shared_ptr<con
   const std::string id = request->request_id();
   if (id.empty()) return Found{std::make_shared<Run>(RandomId(), std::move(request), timer_), true};
   const std::string fingerprint = Fingerprint(*request);
+  // Before the lock, so that it is destroyed after it.
+  std::vector<Runs::node_type> gone;
   MutexLock lock(mutex_);
-  SweepLocked(now);
+  SweepLocked(now, gone);
   const auto it = runs_.find(id);
   if (it != runs_.end() && it->second.run->joinable()) {
     if (it->second.fingerprint == fingerprint) return Found{it->second.run, false};
@@ -87,40 +89,43 @@ absl::StatusOr<RunRegistry::Found> RunRegistry::FindOrCreate(std::shared_ptr<con
                   absl::StrCat("request_id: `", id, "` belongs to a request with another body; use a new id")),
         "field", "request_id");
   }
+  if (it != runs_.end()) gone.push_back(runs_.extract(it));
   auto run = std::make_shared<Run>(id, std::move(request), timer_);
-  runs_[id] = {fingerprint, run};
+  runs_.emplace(id, Kept{fingerprint, run});
   return Found{std::move(run), true};
 }
 
 void RunRegistry::Sweep(Clock::time_point now) {
+  std::vector<Runs::node_type> gone;
   MutexLock lock(mutex_);
-  SweepLocked(now);
+  SweepLocked(now, gone);
 }
 
-void RunRegistry::SweepLocked(Clock::time_point now) {
+void RunRegistry::SweepLocked(Clock::time_point now, std::vector<Runs::node_type>& gone) {
   struct Ended {
     Clock::time_point when;
     int64_t bytes;
-    std::map<std::string, Kept>::iterator place;
+    Runs::iterator place;
   };
   std::vector<Ended> ended;
   for (auto it = runs_.begin(); it != runs_.end();) {
     const Run& run = *it->second.run;
     const Clock::time_point when = run.finished_at();
-    if (when == Clock::time_point::max()) {
-      ++it;
-    } else if (!run.joinable() || now - when >= absl::ToChronoNanoseconds(options_.retention)) {
-      it = runs_.erase(it);
+    const auto place = it++;
+    if (when == Clock::time_point::max()) continue;
+    if (!run.joinable() || now - when >= absl::ToChronoNanoseconds(options_.retention)) {
+      gone.push_back(runs_.extract(place));
     } else {
-      ended.push_back({when, run.answer_bytes(), it});
-      ++it;
+      ended.push_back({when, run.answer_bytes(), place});
     }
   }
   std::sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) { return a.when > b.when; });
   int64_t bytes = 0;
   for (size_t i = 0; i < ended.size(); ++i) {
     bytes += ended[i].bytes;
-    if (i >= static_cast<size_t>(options_.max_kept) || bytes > options_.max_kept_bytes) runs_.erase(ended[i].place);
+    if (i >= static_cast<size_t>(options_.max_kept) || bytes > options_.max_kept_bytes) {
+      gone.push_back(runs_.extract(ended[i].place));
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "orchestrator/run.h"
@@ -14,7 +15,8 @@
 
 namespace reelsight::orchestrator {
 
-// Thread-safe.
+// Thread-safe. Its mutex comes before those of its runs, which know nothing of it. Runs, and with them answers and
+// whatever callers left behind, are destroyed without it: that may take long, and may come back here.
 class RunRegistry {
  public:
   using Clock = std::chrono::steady_clock;
@@ -24,8 +26,9 @@ class RunRegistry {
     absl::Duration retention = absl::Minutes(10);
     // Answers kept at most; beyond it the oldest goes. Raising it costs an answer's memory (some 100 KiB) each.
     int max_kept = 256;
-    // Bytes of all answers kept, likewise: an analyzer of somebody else's may answer at length.
-    int64_t max_kept_bytes = 256 << 20;
+    // Memory of all answers kept, in bytes, likewise: an answer on a long video, or of an analyzer of somebody else's,
+    // may be large. A server that has nothing to do is larger by so much.
+    int64_t max_kept_bytes = 64 << 20;
   };
   RunRegistry(const Options& options, concurrency::Timer& timer) : options_(options), timer_(timer) {}
 
@@ -45,12 +48,14 @@ class RunRegistry {
     std::string fingerprint;
     std::shared_ptr<Run> run;
   };
-  void SweepLocked(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  using Runs = std::map<std::string, Kept>;
+  // Moves those whose time is over, or for which there is no room, to `gone`, to be destroyed without the lock.
+  void SweepLocked(Clock::time_point now, std::vector<Runs::node_type>& gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   concurrency::Timer& timer_;
   Mutex mutex_;
-  std::map<std::string, Kept> runs_ ABSL_GUARDED_BY(mutex_);
+  Runs runs_ ABSL_GUARDED_BY(mutex_);
 };
 
 // SHA-256 of the request without its id, the same for equal requests in one process.

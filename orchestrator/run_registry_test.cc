@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/run_registry.h"
 
+#include <future>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -102,16 +103,66 @@ TEST(RunRegistryTest, KeepsABoundedNumberOfAnswers) {
 }
 
 TEST(RunRegistryTest, KeepsABoundedNumberOfBytes) {
-  RunRegistry registry({.max_kept_bytes = 1500}, TestTimer());
+  // In memory, an answer is a little larger than its text.
+  RunRegistry registry({.max_kept_bytes = 150'000}, TestTimer());
   for (const char* id : {"a", "b", "c"}) {
     auto answer = std::make_shared<v1::AnalyzeResponse>();
-    answer->set_summary(std::string(600, 'x'));
+    answer->set_summary(std::string(60'000, 'x'));
     registry.FindOrCreate(Request(id, "x"), Clock::now())->run->Finish(std::move(answer));
   }
   registry.Sweep(Clock::now());
   EXPECT_FALSE(registry.FindOrCreate(Request("c", "x"), Clock::now())->is_new);
   EXPECT_FALSE(registry.FindOrCreate(Request("b", "x"), Clock::now())->is_new);
   EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), Clock::now())->is_new);
+}
+
+// Many small parts take more memory than their bytes in a message.
+TEST(RunRegistryTest, AnswersAreCountedAsTheyLieInMemory) {
+  auto answer = std::make_shared<v1::AnalyzeResponse>();
+  for (int i = 0; i < 1000; ++i) answer->add_results();
+  ASSERT_LT(answer->ByteSizeLong(), 10'000u);
+  RunRegistry registry({.max_kept_bytes = 50'000}, TestTimer());
+  registry.FindOrCreate(Request("a", "x"), Clock::now())->run->Finish(std::move(answer));
+  EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), Clock::now())->is_new);
+}
+
+// Owns `value`. When that is destroyed, the registry is asked something on another thread; `answered` tells whether it
+// could answer.
+template <typename T>
+std::shared_ptr<T> LooksBack(T* value, RunRegistry& registry, bool& answered) {
+  return {value, [&registry, &answered](T* dead) {
+            std::future<void> asked = std::async(std::launch::async, [&] { registry.Sweep(Clock::now()); });
+            answered = asked.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+            // Where the lock is held, waiting for the answer here would last for ever.
+            static std::vector<std::future<void>>& late = *new std::vector<std::future<void>>();
+            if (!answered) late.push_back(std::move(asked));
+            delete dead;
+          }};
+}
+
+TEST(RunRegistryTest, RunsAndAnswersAreDestroyedWithoutItsLock) {
+  RunRegistry registry({.retention = absl::Seconds(60), .max_kept = 1}, TestTimer());
+  const Clock::time_point now = Clock::now();
+  bool crowded_out = false, outdated = false, replaced = false;
+  const auto finish = [&](const char* id, bool& answered) {
+    registry.FindOrCreate(Request(id, "x"), now)
+        ->run->Finish(
+            LooksBack(static_cast<const v1::AnalyzeResponse*>(new v1::AnalyzeResponse()), registry, answered));
+  };
+  finish("crowded out", crowded_out);
+  finish("outdated", outdated);
+  registry.Sweep(now);
+  EXPECT_TRUE(crowded_out);
+  registry.Sweep(now + std::chrono::seconds(61));
+  EXPECT_TRUE(outdated);
+  // A run under way that all have left, and that a new one replaces.
+  auto* request = new v1::AnalyzeRequest();
+  request->set_request_id("replaced");
+  registry.FindOrCreate(LooksBack(static_cast<const v1::AnalyzeRequest*>(request), registry, replaced), now)
+      ->run->cancel()
+      .Cancel();
+  EXPECT_TRUE(registry.FindOrCreate(Request("replaced", "x"), now)->is_new);
+  EXPECT_TRUE(replaced);
 }
 
 TEST(RunRegistryTest, RetentionCountsFromTheEndHoweverLateSomebodyLooks) {
