@@ -88,6 +88,8 @@ struct Call : std::enable_shared_from_this<Call> {
                                          absl::FormatDuration(endpoint.batch_timeout)));
       }
     }
+    // The results of all frames: freed before the run can end.
+    request.reset();
     inbox->Put(place, std::move(summary));
   }
 };

@@ -2,8 +2,11 @@
 #include "orchestrator/fanout/summary_stage.h"
 
 #include <map>
+#include <memory>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -203,6 +206,39 @@ TEST_F(SummaryStageTest, ACycleFailsInsteadOfHanging) {
   EXPECT_EQ(outcomes[0].status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(outcomes[1].status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(outcomes[0].status.message(), "a builds on b, which builds on it in turn");
+}
+
+// Answers each Summarize on a thread of its own, when it has let go of the request.
+class LettingGoClient final : public analysis::AnalyzerClient {
+ public:
+  void Describe(const CancelToken&, DescribeCallback done) override { done(absl::UnimplementedError("")); }
+  void AnalyzeFrames(std::shared_ptr<const analysis::Batch>, const CancelToken&, BatchCallback done) override {
+    done(absl::UnimplementedError(""));
+  }
+  void Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request, const CancelToken&,
+                 SummarizeCallback done) override {
+    requests.push_back(request);
+    threads.emplace_back([request = std::move(request), done]() mutable {
+      request.reset();
+      done(analyzer::v1::SummarizeResponse());
+    });
+  }
+
+  std::vector<std::weak_ptr<const analyzer::v1::SummarizeRequest>> requests;
+  std::vector<std::thread> threads;
+};
+
+TEST_F(SummaryStageTest, ResultsOfFramesAreFreedBeforeTheOutcomeIsTold) {
+  Add("a");
+  auto client = std::make_shared<LettingGoClient>();
+  SummaryStageObserver observer;
+  observer.on_outcome = [&](int, const AnalyzerOutcome& outcome) {
+    EXPECT_TRUE(outcome.frames.results.empty());
+    EXPECT_TRUE(client->requests.at(0).expired());
+  };
+  RunSummaries(plan_, {.request_id = "r"}, frames_, {{"fake", client}}, TestTimer(), cancel_, observer);
+  ASSERT_EQ(client->requests.size(), 1u);
+  for (std::thread& thread : client->threads) thread.join();
 }
 
 }  // namespace

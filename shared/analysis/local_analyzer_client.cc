@@ -23,8 +23,12 @@ void LocalAnalyzerClient::AnalyzeFrames(std::shared_ptr<const Batch> batch, cons
 
 void LocalAnalyzerClient::Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request,
                                     const CancelToken& cancel, SummarizeCallback done) {
-  const absl::Status queued = executor_.Submit(
-      request->request_id(), [this, request, cancel, done] { done(host_.Summarize(*request, cancel)); });
+  const std::string client = request->request_id();
+  const absl::Status queued = executor_.Submit(client, [this, request = std::move(request), cancel, done]() mutable {
+    absl::StatusOr<analyzer::v1::SummarizeResponse> response = host_.Summarize(*request, cancel);
+    request.reset();  // The results of all frames: freed before the run, told by `done`, can end.
+    done(std::move(response));
+  });
   if (!queued.ok()) done(queued);
 }
 

@@ -187,7 +187,10 @@ void GrpcAnalyzerClient::Summarize(std::shared_ptr<const analyzer::v1::Summarize
                                    const CancelToken& cancel, SummarizeCallback done) {
   auto* const call = new Call<analyzer::v1::SummarizeResponse>(*this, cancel, batch_timeout_, std::move(done));
   stub_->async()->Summarize(call->context(), request.get(), call->response(),
-                            [call, request](const grpc::Status& status) { call->End(status); });
+                            [call, request](const grpc::Status& status) mutable {
+                              request.reset();  // See LocalAnalyzerClient.
+                              call->End(status);
+                            });
 }
 
 }  // namespace reelsight::rpc

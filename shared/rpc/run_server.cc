@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "shared/base/status.h"
+#include "shared/process/memory_trimmer.h"
 #include "shared/process/signals.h"
 #include "shared/rpc/server.h"
 #include "shared/telemetry/log.h"
+#include "shared/telemetry/resident_memory.h"
 
 namespace reelsight::rpc {
 
@@ -26,6 +28,15 @@ absl::Status RunServer(const config::v1::ServerConfig& config, CallGate& gate, c
   const std::string metrics_address = parts.metrics == nullptr ? std::string() : parts.metrics->exposed_address();
   telemetry::Log(telemetry::LogLevel::kInfo, "", "listening",
                  {{"address", server->address()}, {"metrics_address", metrics_address}, {"tls", config.has_tls()}});
+  process::MemoryTrimmer::Options trim;
+  trim.resident_bytes = telemetry::ResidentBytes;
+  trim.idle = [&gate] { return gate.calls() == 0; };
+  trim.on_trim = [](int64_t before_bytes, int64_t after_bytes) {
+    telemetry::Log(telemetry::LogLevel::kDebug, "", "gave memory back",
+                   {{"resident_bytes_before", before_bytes}, {"resident_bytes_after", after_bytes}});
+  };
+  process::MemoryTrimmer trimmer(std::move(trim));
+  trimmer.Start();
   if (parts.on_listening) parts.on_listening(server->address(), metrics_address);
   {
     MutexLock lock(mutex);

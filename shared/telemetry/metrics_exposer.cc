@@ -3,10 +3,8 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <exception>
-#include <fstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -14,6 +12,7 @@
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 #include "shared/base/status.h"
+#include "shared/telemetry/resident_memory.h"
 
 namespace reelsight::telemetry {
 namespace {
@@ -30,13 +29,6 @@ prometheus::MetricFamily Family(const char* name, const char* help, prometheus::
     family.metric[0].gauge.value = value;
   }
   return family;
-}
-
-double ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  int64_t total_pages = 0, resident_pages = 0;
-  statm >> total_pages >> resident_pages;
-  return static_cast<double>(resident_pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
 double CpuSeconds() {
@@ -61,7 +53,7 @@ double CountEntries(const char* folder) {
 std::vector<prometheus::MetricFamily> Metrics::ProcessCollector::Collect() const {
   using prometheus::MetricType;
   return {Family("reelsight_process_resident_memory_bytes", "Resident memory of the process.", MetricType::Gauge,
-                 ResidentBytes()),
+                 static_cast<double>(ResidentBytes())),
           Family("reelsight_process_cpu_seconds_total", "Processor time of the process.", MetricType::Counter,
                  CpuSeconds()),
           Family("reelsight_process_open_files", "Open file descriptors of the process.", MetricType::Gauge,
