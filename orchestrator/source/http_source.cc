@@ -240,6 +240,7 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
     error_body_.clear();
     HttpRequest request;
     request.url = url_;
+    request.path_as_is = options_.path_as_is;
     request.headers = options_.headers;
     if (!no_range_ || position_ > 0) request.range_start = position_;
     if (validated_ && !etag_.empty() && !absl::StartsWith(etag_, "W/")) {

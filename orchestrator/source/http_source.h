@@ -32,6 +32,8 @@ class HttpSource : public ByteSource {
     int64_t max_bytes = int64_t{2} << 30;
     // Memory for blocks, >= 2 MiB. A quarter of it is fetched ahead of the reader.
     int64_t cache_bytes = 16 << 20;
+    // As in HttpRequest.
+    bool path_as_is = false;
     // Sent with each request, `Name: value`.
     std::vector<std::string> headers;
     // Signature of requests, as in HttpRequest; empty: none. A signed request follows no redirect.

@@ -120,7 +120,7 @@ struct HttpTransfer::Impl {
     set(CURLOPT_HTTPHEADER, headers);
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_FOLLOWLOCATION, 0L);
-    set(CURLOPT_PATH_AS_IS, request.aws_sigv4.empty() ? 0L : 1L);
+    set(CURLOPT_PATH_AS_IS, request.path_as_is ? 1L : 0L);
     // Proxies would hide the address from the check.
     set(CURLOPT_PROXY, "");
     set(CURLOPT_NOSIGNAL, 1L);

@@ -17,6 +17,8 @@ namespace reelsight::orchestrator {
 struct HttpRequest {
   // http or https; may hold user and password.
   std::string url;
+  // The path goes out as it is; otherwise `.` and `..` in it are resolved first.
+  bool path_as_is = false;
   // First byte asked for; the range is open at its end. Negative: no range.
   int64_t range_start = -1;
   // Lines `Name: value`.

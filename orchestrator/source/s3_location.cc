@@ -109,6 +109,8 @@ std::string S3Location::Url(const std::string& bucket, const std::string& key) c
 void S3Location::Configure(const std::string& bucket, HttpSource::Options& options) const {
   if (!endpoint_.empty()) options.transfer.allow_private_addresses = true;
   options.max_redirects = 0;
+  // Also without a signature: a key is a name, in which `..` means nothing.
+  options.path_as_is = true;
   options.explain = [self = *this, bucket](int status, std::string_view body) {
     return self.Explain(status, body, bucket);
   };

@@ -31,7 +31,7 @@ class S3Location {
   // INVALID_ARGUMENT naming a field of the configuration.
   static absl::StatusOr<S3Location> Create(const config::v1::S3Config& config, Credentials credentials);
 
-  // The URL of an object.
+  // The URL of an object, its key percent-encoded; it is to be sent as it is (HttpSource::Options::path_as_is).
   std::string Url(const std::string& bucket, const std::string& key) const;
   // Adds signature, headers and the meaning of errors to `options`. Addresses of a configured endpoint may be private.
   void Configure(const std::string& bucket, HttpSource::Options& options) const;

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
@@ -52,6 +53,41 @@ absl::StatusOr<SourceUri> ParseFile(std::string_view rest) {
   return parsed;
 }
 
+// One level of percent-encoding less; what is not well formed stays as it is.
+std::string DecodeLeniently(std::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
+    const int low = high >= 0 ? HexDigit(text[i + 2]) : -1;
+    decoded.push_back(low < 0 ? text[i] : static_cast<char>(high * 16 + low));
+    if (low >= 0) i += 2;
+  }
+  return decoded;
+}
+
+// True if the segments of `path` lead above where it starts, for servers that resolve `..`, whether or not they count
+// empty segments and take `\` for a slash.
+bool ClimbsOut(std::string_view path) {
+  int depth = 0;
+  for (const absl::string_view segment : absl::StrSplit(ToAbsl(path), absl::ByAnyChar("/\\"))) {
+    if (segment.empty() || segment == ".") continue;
+    depth += segment == ".." ? -1 : 1;
+    if (depth < 0) return true;
+  }
+  return false;
+}
+
+// The same, however often the path is percent-decoded on its way.
+bool ClimbsOutDecoded(std::string path) {
+  while (!ClimbsOut(path)) {
+    std::string decoded = DecodeLeniently(path);
+    // Each decoding that changes anything makes it shorter.
+    if (decoded == path) return false;
+    path = std::move(decoded);
+  }
+  return true;
+}
+
 absl::StatusOr<SourceUri> ParseS3(std::string_view rest) {
   SourceUri parsed;
   parsed.kind = SourceUri::Kind::kS3;
@@ -68,6 +104,9 @@ absl::StatusOr<SourceUri> ParseS3(std::string_view rest) {
   }
   if (parsed.key.empty()) return InvalidField("uri", "the key is missing; S3 URIs have the form s3://bucket/key");
   if (parsed.key.size() > 1024) return InvalidField("uri", "an S3 key has at most 1024 bytes");
+  if (ClimbsOutDecoded(parsed.key)) {
+    return InvalidField("uri", "the key's `..` would lead out of the bucket; name the object by a key without them");
+  }
   return parsed;
 }
 

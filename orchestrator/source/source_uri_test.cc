@@ -22,6 +22,72 @@ TEST(SourceUriTest, KindsAreTold) {
   }
 }
 
+TEST(SourceUriTest, KeysThatClimbOutOfTheirBucketAreRefused) {
+  for (const char* key : {
+           "..",
+           "../x",
+           "../../minio/admin/v3/info",
+           "a/../../x",
+           "a//../../x",
+           "a/./../../x",
+           "./../x",
+           "/../x",
+           "a/b/../../../x/y/z/..",
+           "..\\x",
+           "a\\..\\..\\x",
+           "a\\../..\\x",
+           "%2e%2e/x",
+           ".%2E/x",
+           "..%2fx",
+           "a%2F..%2F..%2Fx",
+           "%252e%252e%252fx",
+           "%25252e%25252e/x",
+           "%5c..%5cx",
+           "a/%2e%2e/%2E./x",
+           "%%32e./x",
+       }) {
+    const absl::Status status = SourceUri::Parse(std::string("s3://bucket/") + key).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << key;
+    EXPECT_NE(status.message().find("out of the bucket"), absl::string_view::npos) << key << ": " << status;
+  }
+  for (const char* key : {"a/../x", "a/b/../../x", "..x/y", "x../...", ".", "a//b", "%2e", "a/%2e%2e/x", "100%",
+                          "%zz/..", "a%2f..%2fx", "...\\x"}) {
+    const auto parsed = SourceUri::Parse(std::string("s3://bucket/") + key);
+    ASSERT_TRUE(parsed.ok()) << key << ": " << parsed.status();
+    EXPECT_EQ(parsed->key, key);
+  }
+}
+
+TEST(SourceUriTest, NamesThatAreNoBucketsAreRefused) {
+  for (const char* bucket : {"",
+                             ".",
+                             "..",
+                             "...",
+                             "a..b",
+                             ".abc",
+                             "abc.",
+                             "-abc",
+                             "ab",
+                             "a%2fb",
+                             "%2e%2e",
+                             "a\\b",
+                             "a b",
+                             "a:b",
+                             "a@bc",
+                             "abc?x",
+                             "abc#x",
+                             "ABC",
+                             "a_bc",
+                             "b\xC3\xBC"
+                             "cher",
+                             "a\nbc",
+                             "a;bc",
+                             "[::1]"}) {
+    const absl::Status status = SourceUri::Parse(std::string("s3://") + bucket + "/key").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bucket;
+  }
+}
+
 TEST(SourceUriTest, SecretsAreNotShown) {
   EXPECT_EQ(RedactUri("https://user:secret@host:8443/@name/video.mp4?token=secret#secret"),
             "https://host:8443/@name/video.mp4");

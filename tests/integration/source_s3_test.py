@@ -32,6 +32,9 @@ KEYS = [
     "percent%20encoded%2F.mp4",
     "ünïcode/日本語.mp4",
     "a//b/./c/../d.mp4",
+    "in/..",
+    "in/.../..b/c../%2e",
+    "a/%2e%2e/b\\..\\c",
     "(brackets)[1]!*'$@:;,~^`|{}\\\"<>.mp4",
 ]
 
@@ -87,6 +90,7 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests.append(self.headers)
+        self.server.paths.append(self.path)
         error = self.signature_error()
         public = self.path.startswith("/public/")
         if error and not (public and "Authorization" not in self.headers):
@@ -126,6 +130,7 @@ def s3():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), S3Handler)
     server.daemon_threads = True
     server.requests = []
+    server.paths = []
     server.token = ""
     server.busy = 0
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -186,6 +191,43 @@ def test_public_object_needs_no_credentials(s3):
     assert "Authorization" not in s3.requests[0]
     line = probe(s3, "s3://clips/clip.mp4", access_key="", secret_key="")
     assert line.startswith("PERMISSION_DENIED SOURCE_FORBIDDEN") and "AWS_ACCESS_KEY_ID" in line
+
+
+STYLES = {"path": {}, "host": {"host": "localhost", "style": "path_style: false"}}
+SIGNED = {"signed": {}, "unsigned": {"access_key": "", "secret_key": ""}}
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("signed", SIGNED)
+@pytest.mark.parametrize("style", STYLES)
+def test_the_path_arrives_as_the_key_is(s3, style, signed, key):
+    """Not resolved on the way, with or without a signature."""
+    probe(s3, f"s3://public/{key}", **STYLES[style], **SIGNED[signed])
+    prefix = "/public/" if style == "path" else "/"
+    assert [urllib.parse.unquote(path) for path in s3.paths[:1]] == [prefix + key]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "../../minio/admin/v3/info",
+        "..",
+        "a/../../clips/secret.mp4",
+        "a//../../clips/secret.mp4",
+        "./../clips/secret.mp4",
+        "%2e%2e/clips/secret.mp4",
+        "%2e%2e%2fclips%2fsecret.mp4",
+        "%252e%252e/clips/secret.mp4",
+        "..\\clips\\secret.mp4",
+        "a/%5c..%5c..%5c../clips/secret.mp4",
+    ],
+)
+@pytest.mark.parametrize("signed", SIGNED)
+@pytest.mark.parametrize("style", STYLES)
+def test_a_key_cannot_leave_its_bucket(s3, style, signed, key):
+    line = probe(s3, f"s3://public/{key}", **STYLES[style], **SIGNED[signed])
+    assert line.startswith("INVALID_ARGUMENT") and "out of the bucket" in line
+    assert s3.paths == []
 
 
 def test_slow_down_is_tried_again(s3):
