@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "cli/analyze_options.h"
+#include "cli/input_name.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
 #include "cli/report/key_frames.h"
@@ -37,18 +38,8 @@ class BarsObserver final : public AnalysisObserver {
 // Stands in the reason of an analyzer that lacks models.
 constexpr char kPullCommand[] = "reelsight models pull";
 
-// What a person calls the video: a URI without user, password, query and fragment, which may hold secrets.
-std::string DisplayName(const std::string& input) {
-  if (input == "-") return "stdin";
-  const size_t scheme = input.find("://");
-  if (scheme == std::string::npos) return input;
-  std::string name = input.substr(0, input.find_first_of("?#"));
-  const size_t host = scheme + 3;
-  const size_t slash = name.find('/', host);
-  const size_t at = name.rfind('@', slash);
-  if (at != std::string::npos && at >= host) name.erase(host, at + 1 - host);
-  return name;
-}
+// DisplayName for documents, where standard input is named as it was given.
+std::string InputName(const std::string& input) { return input == "-" ? input : DisplayName(input); }
 
 bool AllOk(const v1::AnalyzeResponse& response) {
   for (const v1::AnalyzerResult& result : response.results()) {
@@ -150,8 +141,8 @@ ExitCode AnalyzeRunner::RunOne(size_t index, const CancelToken& cancel) {
     }
     Complain(input, response.status());
     if (several && options_.format == DocumentFormat::kJson) {
-      const absl::Status emitted =
-          Emit(absl::StrCat("{\"input\":", JsonString(input), ",\"error\":", ErrorToJson(response.status()), "}\n"));
+      const absl::Status emitted = Emit(absl::StrCat("{\"input\":", JsonString(InputName(input)),
+                                                     ",\"error\":", ErrorToJson(response.status()), "}\n"));
       if (!emitted.ok() && !reader_gone_) Complain("", emitted);
     }
     return ExitCode::kFailed;
@@ -236,11 +227,11 @@ std::string AnalyzeRunner::Document(size_t index, const v1::AnalyzeResponse& res
   switch (options_.format) {
     case DocumentFormat::kJson:
       if (!several) return ToJson(response, /*pretty=*/true) + "\n";
-      return absl::StrCat("{\"input\":", JsonString(input), ",\"response\":", ToJson(response, /*pretty=*/false),
-                          "}\n");
+      return absl::StrCat("{\"input\":", JsonString(InputName(input)),
+                          ",\"response\":", ToJson(response, /*pretty=*/false), "}\n");
     case DocumentFormat::kTextproto:
       if (!several) return ToTextproto(response);
-      return absl::StrCat("# input: ", Printable(input), "\n", ToTextproto(response));
+      return absl::StrCat("# input: ", Printable(InputName(input)), "\n", ToTextproto(response));
     case DocumentFormat::kText:
       break;
   }

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/doctor_checks.h"
 #include "cli/embedded_backend.h"
+#include "cli/input_name.h"
 #include "cli/interrupt.h"
 #include "cli/output_file.h"
 #include "shared/base/status.h"
@@ -85,7 +86,7 @@ class BenchCommand final : public Command {
   absl::StatusOr<BenchReport> Measure(const v1::AnalyzeRequest& request, const CancelToken& cancel) {
     const Terminal terminal = Terminal::ForDescriptor(STDERR_FILENO);
     BenchReport report;
-    report.clip = clip_;
+    report.clip = DisplayName(clip_);
     report.processors = UsableProcessors();
     report.gpu = GpuName();
     std::unique_ptr<EmbeddedBackend> backend;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/create_channel.h"
+#include "orchestrator/source/redact_uri.h"
 #include "orchestrator/source/sha256.h"
 #include "shared/base/status.h"
 #include "shared/rpc/deadline.h"
@@ -105,7 +106,7 @@ absl::Status RemoteBackend::Attach(const std::string& path, AnalysisObserver* ob
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     return MakeError(absl::StatusCode::kNotFound, Reason::kSourceNotFound,
-                     absl::StrCat("no such file: ", path, "; check the path"));
+                     absl::StrCat("no such file: ", orchestrator::RedactUri(path), "; check the path"));
   }
   const int64_t size = static_cast<int64_t>(std::filesystem::file_size(path, error));
   if (error) return ReadError(path);

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/source/redact_uri.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
@@ -107,7 +108,7 @@ class Locator {
     const std::vector<std::string> components = Components(path);
     if (std::find(components.begin(), components.end(), "..") != components.end()) {
       return MakeError(absl::StatusCode::kPermissionDenied, Reason::kSourceForbidden,
-                       absl::StrCat("paths with `..` are refused: ", path));
+                       absl::StrCat("paths with `..` are refused: ", RedactUri(path)));
     }
     size_t deepest = 0;
     for (const std::string& root : rules.roots) {
@@ -122,7 +123,7 @@ class Locator {
       return MakeError(absl::StatusCode::kPermissionDenied, Reason::kSourceForbidden,
                        absl::StrCat("not below a folder that this server may read (sources.file_roots of its "
                                     "configuration): ",
-                                    path));
+                                    RedactUri(path)));
     }
     return locator;
   }
@@ -160,14 +161,15 @@ absl::StatusOr<std::unique_ptr<FileSource>> FileSource::Open(const std::string& 
   if (path.empty()) return InvalidField("uri", "the path is empty");
   if (path.find('\0') != std::string::npos) return InvalidField("uri", "the path holds a zero byte");
   ASSIGN_OR_RETURN(const Locator locator, Locator::Create(path, rules));
+  // What cannot be opened may be a URL that is written wrongly.
   struct stat info = {};
   {
     const UniqueFd look = locator.Open(kLook);
-    if (!look.ok()) return OpenError(errno, path);
+    if (!look.ok()) return OpenError(errno, RedactUri(path));
     RETURN_IF_ERROR(CheckRegular(look.get(), path, info));
   }
   UniqueFd fd = locator.Open(kRead);
-  if (!fd.ok()) return OpenError(errno, path);
+  if (!fd.ok()) return OpenError(errno, RedactUri(path));
   RETURN_IF_ERROR(CheckRegular(fd.get(), path, info));
   if (info.st_size == 0) return InvalidArgument(Reason::kSourceEmpty, absl::StrCat("the file is empty: ", path));
   if (info.st_size > rules.max_bytes) {

@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/source/block_cache.h"
+#include "orchestrator/source/redact_uri.h"
 #include "orchestrator/source/source_uri.h"
 #include "orchestrator/source/spool_file.h"
 #include "orchestrator/source/unique_fd.h"

@@ -7,6 +7,7 @@
 #include "orchestrator/source/content_source.h"
 #include "orchestrator/source/file_source.h"
 #include "orchestrator/source/http_source.h"
+#include "orchestrator/source/redact_uri.h"
 #include "orchestrator/source/s3_location.h"
 #include "orchestrator/source/source_uri.h"
 #include "orchestrator/source/upload_store.h"

@@ -134,27 +134,6 @@ absl::StatusOr<SourceUri> SourceUri::Parse(std::string_view uri) {
                       absl::StrCat("scheme `", scheme, "` is not supported; use a path, file, http, https or s3"));
 }
 
-std::string RedactUri(std::string_view uri) {
-  const size_t colon = uri.find("://");
-  std::string shown;
-  if (colon != std::string_view::npos && IsScheme(uri.substr(0, colon))) {
-    const std::string scheme = absl::AsciiStrToLower(ToAbsl(uri.substr(0, colon)));
-    std::string_view rest = uri.substr(colon + 3);
-    if (scheme == "http" || scheme == "https") {
-      rest = rest.substr(0, rest.find_first_of("?#"));
-      const size_t end = std::min(rest.find_first_of("/\\"), rest.size());
-      const size_t at = rest.substr(0, end).rfind('@');
-      if (at != std::string_view::npos) rest.remove_prefix(at + 1);
-    }
-    shown = absl::StrCat(scheme, "://", ToAbsl(rest));
-  } else {
-    shown = std::string(uri);
-  }
-  std::replace_if(
-      shown.begin(), shown.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); }, '?');
-  return shown;
-}
-
 bool LooksLikeWebPage(std::string_view bytes) {
   if (absl::StartsWith(ToAbsl(bytes), "\xEF\xBB\xBF")) bytes.remove_prefix(3);
   bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n\f"), bytes.size()));

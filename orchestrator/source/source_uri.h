@@ -24,10 +24,6 @@ struct SourceUri {
   static absl::StatusOr<SourceUri> Parse(std::string_view uri);
 };
 
-// `uri` for messages and logs: without user, password, query and fragment, which may hold secrets, and without control
-// characters.
-std::string RedactUri(std::string_view uri);
-
 // True if `bytes`, the start of a file, are an HTML page.
 bool LooksLikeWebPage(std::string_view bytes);
 

@@ -88,16 +88,6 @@ TEST(SourceUriTest, NamesThatAreNoBucketsAreRefused) {
   }
 }
 
-TEST(SourceUriTest, SecretsAreNotShown) {
-  EXPECT_EQ(RedactUri("https://user:secret@host:8443/@name/video.mp4?token=secret#secret"),
-            "https://host:8443/@name/video.mp4");
-  EXPECT_EQ(RedactUri("http://a@b:secret@host/x"), "http://host/x");
-  EXPECT_EQ(RedactUri("http://user:secret@host?secret"), "http://host");
-  EXPECT_EQ(RedactUri("http://user:secret@host\\@other/"), "http://host\\@other/");
-  EXPECT_EQ(RedactUri("s3://bucket/what?#n"), "s3://bucket/what?#n");
-  EXPECT_EQ(RedactUri("/path\nwith\x1b[31mcontrol"), "/path?with?[31mcontrol");
-}
-
 TEST(SourceUriTest, WebPagesAreTold) {
   for (const char* page : {"<!DOCTYPE html>", "  \r\n<HTML lang=en>", "\xEF\xBB\xBF<html>", "<head>",
                            "<!-- x --><html>", "<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC><html>"}) {
