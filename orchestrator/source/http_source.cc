@@ -490,6 +490,14 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
       return Fail(MakeError(absl::StatusCode::kPermissionDenied, Reason::kSourceForbidden,
                             absl::StrCat("redirected to something that is not http or https: ", name_)));
     }
+    if (!options_.allow_insecure_redirects && absl::StartsWithIgnoreCase(url_, "https://") &&
+        absl::StartsWithIgnoreCase(target, "http://")) {
+      return Fail(MakeError(absl::StatusCode::kPermissionDenied, Reason::kSourceForbidden,
+                            absl::StrCat("redirected from https to http, which this server does not follow "
+                                         "(sources.allow_insecure_redirects): ",
+                                         name_)));
+    }
+    // User and password are part of the URL: they stay with a target that is relative to it, and go nowhere else.
     url_ = target;
   }
 

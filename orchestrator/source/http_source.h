@@ -22,6 +22,8 @@ class HttpSource : public ByteSource {
     HttpTransfer::Options transfer;
     // Redirects followed from the first URL to the file, >= 0. Each target is checked as the first URL is.
     int max_redirects = 5;
+    // Redirects from https to http are followed.
+    bool allow_insecure_redirects = false;
     // Time that readers may spend waiting for the server, in all.
     absl::Duration fetch_timeout = absl::Seconds(300);
     // Tries in a row that may fail without a byte, beyond the first. Raising it delays the error.

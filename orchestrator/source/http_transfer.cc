@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -123,6 +124,7 @@ struct HttpTransfer::Impl {
     set(CURLOPT_PATH_AS_IS, request.path_as_is ? 1L : 0L);
     // Proxies would hide the address from the check.
     set(CURLOPT_PROXY, "");
+    if (!options.ca_file.empty()) set(CURLOPT_CAINFO, options.ca_file.c_str());
     set(CURLOPT_NOSIGNAL, 1L);
     // A drop does not wait for a name server.
     set(CURLOPT_QUICK_EXIT, 1L);
@@ -182,7 +184,7 @@ struct HttpTransfer::Impl {
 HttpTransfer::HttpTransfer(Options options) : impl_(std::make_unique<Impl>()) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  impl_->options = options;
+  impl_->options = std::move(options);
   impl_->multi = curl_multi_init();
   impl_->easy = curl_easy_init();
 }

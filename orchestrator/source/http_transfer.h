@@ -50,6 +50,8 @@ class HttpTransfer {
   struct Options {
     // Connections to addresses that are not public are allowed.
     bool allow_private_addresses = false;
+    // PEM file of authorities; empty: the system's.
+    std::string ca_file;
     absl::Duration connect_timeout = absl::Seconds(10);
     // A transfer that brings less than 100 bytes a second for this long has failed. At least one second.
     absl::Duration stall_timeout = absl::Seconds(20);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/source/source_opener.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -35,6 +37,11 @@ absl::Status ReadFetchOptions(const config::v1::SourceConfig& config, HttpSource
                               options.transfer.connect_timeout));
   RETURN_IF_ERROR(ReadSeconds(config.fetch_timeout_seconds(), "sources.fetch_timeout_seconds", options.fetch_timeout));
   options.transfer.allow_private_addresses = config.allow_private_addresses();
+  options.allow_insecure_redirects = config.allow_insecure_redirects();
+  if (!config.ca_file().empty() && access(config.ca_file().c_str(), R_OK) != 0) {
+    return InvalidField("sources.ca_file", absl::StrCat("cannot be read: ", config.ca_file()));
+  }
+  options.transfer.ca_file = config.ca_file();
   return absl::OkStatus();
 }
 

@@ -69,6 +69,9 @@ TEST(SourceOpenerTest, ConfigurationIsChecked) {
   config.add_file_roots("videos");
   const absl::Status status = SourceOpener::Create(config, {}, nullptr).status();
   EXPECT_EQ(GetMetadata(status, "field"), "sources.file_roots[0]");
+  config.set_file_roots(0, "/videos");
+  config.set_ca_file("/there/is/none.pem");
+  EXPECT_EQ(GetMetadata(SourceOpener::Create(config, {}, nullptr).status(), "field"), "sources.ca_file");
 }
 
 }  // namespace
