@@ -164,6 +164,34 @@ TEST(ModelFaultsTest, ADamagedCompiledModelIsMadeAnew) {
   }
 }
 
+TEST(ModelFaultsTest, AModelThatIsNotTheCataloguesIsNotLoaded) {
+  MadeModels made, other;
+  made.Add(Adder("a", 5));
+  other.Add(Adder("a", 6));
+  const auto models = made.Open(), others = other.Open();
+  EXPECT_EQ(*Ask(models->runtime(), "a", 1), 105);
+  const std::string path = *models->store().Installed("a");
+  // A sound model of the same size, which the engine would load.
+  std::string text = testing::ReadFile(path);
+  ASSERT_NE(text.find("output0"), std::string::npos);
+  text.replace(text.find("output0"), 7, "output9");
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << text;
+  ExpectCorrupt(made.Open()->runtime().Acquire("a", CancelToken()).status(), "a");
+  EXPECT_EQ(*Ask(others->runtime(), "a", 1), 106);
+}
+
+TEST(ModelFaultsTest, AStoreWithoutRoomForCompiledModelsServesWithoutThem) {
+  MadeModels made;
+  made.Add(Adder("a", 5));
+  made.Add(Adder("b", 6));
+  const auto models = made.Open();
+  // Nobody, root neither, makes a folder where a file is.
+  std::ofstream(models->store().directory() + "/compiled") << "in the way";
+  EXPECT_EQ(*Ask(models->runtime(), "a", 1), 105);
+  EXPECT_EQ(*Ask(models->runtime(), "b", 1), 106);
+}
+
 TEST(ModelFaultsTest, DivisionByZeroIsReportedAndNeverServed) {
   MadeModels made;
   MadeModel infinite = Adder("infinite", 5), undefined = Adder("undefined", 5);

@@ -280,6 +280,9 @@ absl::StatusOr<PinnedModel> ModelRuntime::Acquire(std::string_view name, const C
 absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1::ModelEntry& entry,
                                                                const std::string& path) {
   const MutexLock lock(load_mutex_);
+  if (const absl::Status checked = store_.Check(entry.name()); !checked.ok()) {
+    return Annotate(checked, absl::StrCat("model ", entry.name()));
+  }
   const std::string device = DeviceOf(entry);
   const bool on_gpu = device != "cpu";
   if (device != options_.device) {
@@ -293,7 +296,7 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
   engine_options.device = device;
   engine_options.max_concurrent_runs = on_gpu ? 1 : options_.threads;
   engine_options.batch = on_gpu ? 0 : 1;
-  engine_options.compiled_cache_directory = on_gpu ? "" : absl::StrCat(store_.directory(), "/compiled");
+  engine_options.compiled_cache_directory = on_gpu ? "" : CompiledCacheDirectory();
   if (options_.half_precision && entry.allow_half_precision()) {
     engine_options.precision = on_gpu ? Precision::kFloat16 : Precision::kBfloat16;
   }
@@ -336,6 +339,20 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
   return Cache::Loaded{std::make_shared<LoadedModel>(entry, std::move(metadata), std::move(engine), std::move(batcher),
                                                      on_gpu ? nullptr : cpu_slots_, metrics_),
                        bytes};
+}
+
+std::string ModelRuntime::CompiledCacheDirectory() {
+  const std::string directory = absl::StrCat(store_.directory(), "/compiled");
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (!error && access(directory.c_str(), R_OK | W_OK | X_OK) == 0) return directory;
+  if (!std::exchange(told_uncached_, true)) {
+    telemetry::Log(
+        telemetry::LogLevel::kInfo, "",
+        "compiled models are not kept, so that each start compiles them anew: their folder cannot be written",
+        {{"folder", directory}});
+  }
+  return "";
 }
 
 absl::Status ModelRuntime::Preload(const std::vector<std::string>& names) {

@@ -83,6 +83,8 @@ class ModelRuntime final : public ModelSource {
   ModelRuntime(const model_store::ModelStore& store, Options options, telemetry::Metrics* metrics);
   cache::CacheOptions MakeCacheOptions() const;
   absl::StatusOr<Cache::Loaded> Load(const config::v1::ModelEntry& entry, const std::string& path);
+  // Empty where it cannot be written: a store may be read-only.
+  std::string CompiledCacheDirectory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_);
 
   const model_store::ModelStore& store_;
   const Options options_;
@@ -94,6 +96,7 @@ class ModelRuntime final : public ModelSource {
 
   // One load at a time, so that the memory it takes can be measured.
   Mutex load_mutex_;
+  bool told_uncached_ ABSL_GUARDED_BY(load_mutex_) = false;
 };
 
 }  // namespace reelsight::inference

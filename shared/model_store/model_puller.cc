@@ -74,8 +74,10 @@ absl::Status Publish(const std::string& part, const std::string& path) {
   return absl::OkStatus();
 }
 
+using HashOf = std::function<absl::StatusOr<std::string>(const std::string& path)>;
+
 // OK if the file is what the catalogue says.
-absl::Status CheckContent(const std::string& path, const ModelFile& file) {
+absl::Status CheckContent(const std::string& path, const ModelFile& file, const HashOf& hash_of) {
   std::error_code error;
   const auto size = fs::file_size(path, error);
   if (error) return absl::NotFoundError(absl::StrCat(path, " is not there"));
@@ -84,7 +86,7 @@ absl::Status CheckContent(const std::string& path, const ModelFile& file) {
                      absl::StrCat(file.name(), " has ", size, " bytes, not the ", file.size_bytes(),
                                   " of the catalogue; it was not installed"));
   }
-  ASSIGN_OR_RETURN(const std::string hash, FileSha256(path));
+  ASSIGN_OR_RETURN(const std::string hash, hash_of(path));
   if (hash == absl::AsciiStrToLower(file.sha256())) return absl::OkStatus();
   return MakeError(absl::StatusCode::kDataLoss, Reason::kModelCorrupt,
                    absl::StrCat(file.name(), " has SHA-256 ", hash, ", not the ", file.sha256(),
@@ -158,7 +160,8 @@ absl::Status ModelPuller::PullLocked(const ModelEntry& entry, const CancelToken&
 
 absl::Status ModelPuller::GetFile(const ModelEntry& entry, const ModelFile& file, const CancelToken& cancel) {
   const std::string path = absl::StrCat(store_.FolderOf(entry), "/", file.name());
-  if (!options_.force && CheckContent(path, file).ok()) return absl::OkStatus();
+  const HashOf remembered = [this](const std::string& whole) { return store_.hashes().Of(whole); };
+  if (!options_.force && CheckContent(path, file, remembered).ok()) return absl::OkStatus();
   const std::string part = absl::StrCat(path, ".part");
   std::error_code ignored;
   const bool resumes = fs::exists(part, ignored);
@@ -166,14 +169,17 @@ absl::Status ModelPuller::GetFile(const ModelEntry& entry, const ModelFile& file
   // The beginning may have been another file's.
   if (resumes && absl::IsDataLoss(checked)) checked = FetchAndCheck(entry, file, part, cancel);
   RETURN_IF_ERROR(checked);
-  return Publish(part, path);
+  RETURN_IF_ERROR(Publish(part, path));
+  store_.hashes().Remember(path, absl::AsciiStrToLower(file.sha256()));
+  return absl::OkStatus();
 }
 
 absl::Status ModelPuller::FetchAndCheck(const ModelEntry& entry, const ModelFile& file, const std::string& part,
                                         const CancelToken& cancel) {
   RETURN_IF_ERROR(Fetch(entry, file, part, cancel));
   Tell(entry, absl::StrCat("checking ", file.name()), file.size_bytes(), file.size_bytes());
-  absl::Status checked = CheckContent(part, file);
+  absl::Status checked =
+      CheckContent(part, file, [this](const std::string& whole) { return store_.hashes().Read(whole); });
   std::error_code ignored;
   if (!checked.ok()) fs::remove(part, ignored);
   return checked;
@@ -247,12 +253,13 @@ absl::Status ModelPuller::Convert(const ModelEntry& entry, const CancelToken& ca
     return absl::FailedPreconditionError(
         absl::StrCat("conversion by ", options_.python, " failed: ", converted.message()));
   }
-  ASSIGN_OR_RETURN(const std::string hash, FileSha256(part));
+  ASSIGN_OR_RETURN(const std::string hash, store_.hashes().Read(part));
   // Removed first and written last: it stands for a whole conversion.
   const std::string hash_file = absl::StrCat(output, ".sha256"), hash_part = absl::StrCat(hash_file, ".part");
   std::error_code ignored;
   fs::remove(hash_file, ignored);
   RETURN_IF_ERROR(Publish(part, output));
+  store_.hashes().Remember(output, hash);
   std::ofstream hash_stream(hash_part);
   hash_stream << hash << "\n";
   hash_stream.close();

@@ -75,11 +75,12 @@ class ModelPullerTest : public ::testing::Test {
   std::string Path(const std::string& suffix = "") const {
     return absl::StrCat(folder_, "/models/net/1/", kFileName, suffix);
   }
-  // Names in the model's folder, but for the lock's.
+  // Names in the model's folder, but for the lock's and that of the hashes.
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
     for (const auto& item : fs::directory_iterator(folder_ + "/models/net/1")) {
-      if (item.path().filename() != ".lock") names.push_back(item.path().filename().string());
+      if (item.path().filename() != ".lock" && item.path().filename() != ".hashes")
+        names.push_back(item.path().filename().string());
     }
     return names;
   }
@@ -120,6 +121,28 @@ TEST_F(ModelPullerTest, FetchesOnceThenAsksNobody) {
   EXPECT_EQ(server.request_count(), 1);
   EXPECT_TRUE(Pull(store, {.force = true}).ok());
   EXPECT_EQ(server.request_count(), 2);
+}
+
+TEST_F(ModelPullerTest, APulledFileIsHashedOnceAndNotAtItsFirstLoad) {
+  HttpTestServer server([&](const Request& request) { return HttpTestServer::Serve(request, content_); });
+  const ModelStore store = StoreAt(server);
+  ASSERT_TRUE(Pull(store).ok());
+  EXPECT_EQ(store.hashes().reads(), 1);
+  EXPECT_TRUE(store.Check("net").ok());
+  const ModelStore of_another_process = StoreAt(server);
+  EXPECT_TRUE(of_another_process.Check("net").ok());
+  EXPECT_EQ(store.hashes().reads() + of_another_process.hashes().reads(), 1);
+
+  const ModelStore converted =
+      Store(absl::StrCat("path: '", folder_, "/whole'"), "converter { kind: 'tfjs' output: 'made.onnx' }");
+  ModelPuller::Options options;
+  options.force = true;
+  options.python = FakePython("printf made > \"$6\"\n");
+  ASSERT_TRUE(Pull(converted, options).ok());
+  // What it was made of, and what was made.
+  EXPECT_EQ(converted.hashes().reads(), 2);
+  EXPECT_TRUE(converted.Check("net").ok());
+  EXPECT_EQ(converted.hashes().reads(), 2);
 }
 
 TEST_F(ModelPullerTest, OfflineFetchesNothing) {

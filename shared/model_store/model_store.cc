@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/model_store/model_store.h"
 
-#include <openssl/evp.h>
-
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "shared/base/status.h"
@@ -53,7 +48,7 @@ absl::StatusOr<ModelStore> ModelStore::Open(Options options) {
 }
 
 ModelStore::ModelStore(ModelCatalog catalog, std::string directory)
-    : catalog_(std::move(catalog)), directory_(std::move(directory)) {}
+    : catalog_(std::move(catalog)), directory_(std::move(directory)), hashes_(std::make_shared<FileHashes>()) {}
 
 std::string ModelStore::FolderOf(const ModelEntry& entry) const {
   return absl::StrCat(directory_, "/", entry.name(), "/", entry.version());
@@ -90,6 +85,19 @@ absl::StatusOr<std::string> ModelStore::Installed(std::string_view name) const {
 }
 
 absl::Status ModelStore::Verify(std::string_view name) const {
+  return CompareHashes(name, [this](const std::string& path) {
+    absl::StatusOr<std::string> hash = hashes_->Read(path);
+    if (hash.ok()) hashes_->Remember(path, *hash);
+    return hash;
+  });
+}
+
+absl::Status ModelStore::Check(std::string_view name) const {
+  return CompareHashes(name, [this](const std::string& path) { return hashes_->Of(path); });
+}
+
+absl::Status ModelStore::CompareHashes(
+    std::string_view name, const std::function<absl::StatusOr<std::string>(const std::string& path)>& hash_of) const {
   RETURN_IF_ERROR(Installed(name).status());
   ASSIGN_OR_RETURN(const ModelEntry* const entry, Entry(name));
   std::vector<std::pair<std::string, std::string>> expected;
@@ -101,31 +109,13 @@ absl::Status ModelStore::Verify(std::string_view name) const {
     }
   }
   for (const auto& [path, hash] : expected) {
-    ASSIGN_OR_RETURN(const std::string actual, FileSha256(path));
+    ASSIGN_OR_RETURN(const std::string actual, hash_of(path));
     if (actual == hash) continue;
     return MakeError(absl::StatusCode::kDataLoss, Reason::kModelCorrupt,
                      absl::StrCat(path, " has SHA-256 ", actual, ", not ", hash,
                                   "; get it anew by: reelsight models pull ", entry->name(), " --force"));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> FileSha256(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path));
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
-  std::vector<char> buffer(size_t{1} << 20);
-  while (file) {
-    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(file.gcount()));
-  }
-  if (file.bad()) return absl::InternalError(absl::StrCat("cannot read ", path));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest.data()), static_cast<size_t>(size)));
 }
 
 }  // namespace reelsight::model_store

@@ -4,11 +4,14 @@
 // see inference/model_runtime.h and model_puller.h.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "shared/model_store/file_hashes.h"
 #include "shared/model_store/model_catalog.h"
 
 namespace reelsight::model_store {
@@ -41,17 +44,23 @@ class ModelStore {
   // is absent or of another size; INVALID_ARGUMENT, INVALID_FIELD, if the catalogue lacks the name. Looks at sizes
   // only.
   absl::StatusOr<std::string> Installed(std::string_view name) const;
-  // Reads all files of an installed model: DATA_LOSS, MODEL_CORRUPT, naming the file, if a hash differs.
+  // Reads all files of an installed model: DATA_LOSS, MODEL_CORRUPT, naming the file and the command that mends it, if
+  // a hash differs.
   absl::Status Verify(std::string_view name) const;
+  // The same, but reads only files that changed since somebody last hashed them; see FileHashes.
+  absl::Status Check(std::string_view name) const;
+
+  // Of the files in the store; shared by copies of it.
+  FileHashes& hashes() const { return *hashes_; }
 
  private:
+  absl::Status CompareHashes(std::string_view name,
+                             const std::function<absl::StatusOr<std::string>(const std::string& path)>& hash_of) const;
   absl::StatusOr<const config::v1::ModelEntry*> Entry(std::string_view name) const;
 
   ModelCatalog catalog_;
   std::string directory_;
+  std::shared_ptr<FileHashes> hashes_;
 };
-
-// SHA-256 of a file, 64 lower case hexadecimal digits. NOT_FOUND or INTERNAL if it cannot be read.
-absl::StatusOr<std::string> FileSha256(const std::string& path);
 
 }  // namespace reelsight::model_store

@@ -14,6 +14,7 @@
 namespace reelsight::model_store {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // SHA-256 of `hello`.
@@ -132,6 +133,28 @@ TEST(ModelStoreTest, VerifyFindsAChangedFile) {
   Write(directory + "/x/1/hello.onnx", "hellx");
   EXPECT_EQ(store.Verify("x").code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(store.Verify("x").message()), HasSubstr("hello.onnx"));
+}
+
+TEST(ModelStoreTest, CheckReadsWhatChangedAndSaysWhatMendsIt) {
+  const testing::ScratchFolder folder;
+  const std::string& directory = folder.path();
+  const ModelStore store = StoreIn(directory, Entry("x"));
+  Write(directory + "/x/1/hello.onnx", "hello");
+  for (int turn = 0; turn < 3; ++turn) EXPECT_TRUE(store.Check("x").ok()) << store.Check("x");
+  EXPECT_EQ(store.hashes().reads(), 1);
+  // Verify does not believe what is remembered.
+  EXPECT_TRUE(store.Verify("x").ok());
+  EXPECT_EQ(store.hashes().reads(), 2);
+  std::filesystem::remove(directory + "/x/1/hello.onnx");
+  Write(directory + "/x/1/hello.onnx", "hellx");
+  const absl::Status changed = store.Check("x");
+  EXPECT_EQ(changed.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(GetReason(changed), "MODEL_CORRUPT");
+  EXPECT_THAT(std::string(changed.message()),
+              AllOf(HasSubstr("/x/1/hello.onnx has SHA-256"), HasSubstr("reelsight models pull x --force")));
+  EXPECT_FALSE(store.Check("x").ok());
+  EXPECT_EQ(store.hashes().reads(), 3);
+  EXPECT_EQ(GetReason(StoreIn(directory, Entry("y")).Check("y")), "WEIGHTS_MISSING");
 }
 
 TEST(ModelStoreTest, AConvertedModelIsThereOnceItsHashIs) {

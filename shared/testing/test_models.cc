@@ -74,10 +74,12 @@ absl::StatusOr<std::unique_ptr<TestModels>> OpenInstalledModels(const std::vecto
 std::string MadeModels::FolderOf(const std::string& name) const { return folder_ / absl::StrCat(name, "/1"); }
 
 void MadeModels::AddEntry(const std::string& name, const std::string& file, const std::string& more) {
+  const std::string path = absl::StrCat(FolderOf(name), "/", file);
+  const auto sha256 = model_store::FileSha256(path);
+  EXPECT_TRUE(sha256.ok()) << sha256.status();
   absl::StrAppend(&catalog_, "models { name: '", name, "' version: '1' license: 'MIT' files { name: '", file,
-                  "' sha256: '", std::string(64, '0'),
-                  "' size_bytes: ", std::filesystem::file_size(absl::StrCat(FolderOf(name), "/", file)), " path: '",
-                  file, "' } ", more, " }\n");
+                  "' sha256: '", *sha256, "' size_bytes: ", std::filesystem::file_size(path), " path: '", file, "' } ",
+                  more, " }\n");
 }
 
 void MadeModels::Add(const MadeModel& model) {

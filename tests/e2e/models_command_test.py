@@ -50,7 +50,7 @@ class Store:
 
     def files(self):
         found = (self.folder / "models").rglob("*")
-        return sorted(path.name for path in found if path.is_file() and path.name != ".lock")
+        return sorted(path.name for path in found if path.is_file() and path.name not in (".lock", ".hashes"))
 
 
 @pytest.fixture
