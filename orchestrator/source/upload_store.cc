@@ -338,8 +338,10 @@ class DiskUploadStore final : public UploadStore {
     std::shared_ptr<Upload> upload = core_->Find(request.upload_id);
     if (upload == nullptr) return NotFound(request.upload_id);
     if (upload->has_writer) {
-      return absl::AbortedError(absl::StrCat("another call is writing upload ", request.upload_id,
-                                             "; wait until it has ended, ask for the committed size, and resume"));
+      return WithMetadata(MakeError(absl::StatusCode::kAborted, Reason::kUploadBusy,
+                                    absl::StrCat("another call is writing upload ", request.upload_id,
+                                                 "; wait until it has ended, ask for the committed size, and resume")),
+                          "upload_id", request.upload_id);
     }
     UploadFiles::Record& record = upload->record;
     if (request.offset != record.size_bytes) {

@@ -81,8 +81,8 @@ class UploadStore {
   virtual ~UploadStore() = default;
 
   // Opens a new upload or resumes one. Errors: NOT_FOUND, INVALID_ARGUMENT (UPLOAD_OFFSET_MISMATCH with metadata
-  // `committed_bytes`; a size or hash that is malformed or differs from the one given before), ABORTED (it has a
-  // writer), RESOURCE_EXHAUSTED (UPLOAD_QUOTA), FAILED_PRECONDITION (SOURCE_TOO_LARGE).
+  // `committed_bytes`; a size or hash that is malformed or differs from the one given before), ABORTED
+  // (UPLOAD_BUSY: it has a writer), RESOURCE_EXHAUSTED (UPLOAD_QUOTA), FAILED_PRECONDITION (SOURCE_TOO_LARGE).
   virtual absl::StatusOr<std::unique_ptr<Writer>> Open(const OpenRequest& request) = 0;
   // NOT_FOUND if there is no such upload, or it has expired.
   virtual absl::StatusOr<State> Query(const std::string& upload_id) = 0;

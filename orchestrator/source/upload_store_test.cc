@@ -91,7 +91,10 @@ TEST_F(UploadStoreTest, BrokenUploadIsResumedAtTheCommittedSize) {
   EXPECT_EQ(GetReason(early), "UPLOAD_INCOMPLETE");
   EXPECT_EQ(GetMetadata(early, "committed_bytes"), "4");
   EXPECT_EQ(store_->OpenSource(id).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(store_->Open({.upload_id = id, .offset = 4}).status().code(), absl::StatusCode::kAborted);
+  const absl::Status busy = store_->Open({.upload_id = id, .offset = 4}).status();
+  EXPECT_EQ(busy.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(GetReason(busy), "UPLOAD_BUSY");
+  EXPECT_EQ(GetMetadata(busy, "upload_id"), id);
   writer->reset();
 
   EXPECT_EQ(store_->Query(id)->committed_bytes, 4);

@@ -71,6 +71,8 @@ std::string_view ReasonName(Reason reason) {
       return "UPLOAD_QUOTA";
     case Reason::kUploadIncomplete:
       return "UPLOAD_INCOMPLETE";
+    case Reason::kUploadBusy:
+      return "UPLOAD_BUSY";
     case Reason::kAnalyzerUnavailable:
       return "ANALYZER_UNAVAILABLE";
     case Reason::kDependencyFailed:

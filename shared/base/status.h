@@ -42,6 +42,7 @@ enum class Reason {
   kUploadOffsetMismatch,  // Data does not start at the committed size; metadata `committed_bytes`.
   kUploadQuota,           // No room for the upload.
   kUploadIncomplete,      // The upload is not finished.
+  kUploadBusy,            // Another call is writing the upload; metadata `upload_id`.
   // Analyzers.
   kAnalyzerUnavailable,  // The analyzer says that it cannot be used now.
   kDependencyFailed,     // An analyzer it builds on failed; metadata `dependency`.

@@ -2,6 +2,7 @@
 """UploadVideo: whole, resumed, wrong."""
 
 import hashlib
+import threading
 
 import grpc
 import pytest
@@ -115,3 +116,30 @@ def test_quota(folder, lightweight, data):
         assert servers.error_reason(error)[0] == "UPLOAD_QUOTA"
     finally:
         process.stop()
+
+
+def is_busy(stub, opening, upload_id):
+    try:
+        stub.UploadVideo(iter([opening]), timeout=30)
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.ABORTED:
+            raise
+        reason, metadata = servers.error_reason(error)
+        assert (reason, dict(metadata)) == ("UPLOAD_BUSY", {"upload_id": upload_id})
+        return True
+    return False
+
+
+def test_an_upload_has_one_writer(stub):
+    created = stub.UploadVideo(iter([pb.UploadVideoRequest(open=pb.UploadVideoRequest.Open())]), timeout=30)
+    opening = pb.UploadVideoRequest(open=pb.UploadVideoRequest.Open(upload_id=created.upload_id))
+    done = threading.Event()
+
+    def held():
+        yield opening
+        done.wait(40)
+
+    first = stub.UploadVideo.future(held(), timeout=60)
+    servers.wait_until(lambda: is_busy(stub, opening, created.upload_id), seconds=20)
+    done.set()
+    assert first.result().upload_id == created.upload_id
