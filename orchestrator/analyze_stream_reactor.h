@@ -21,6 +21,8 @@ class AnalyzeStreamReactor final : public grpc::ServerWriteReactor<v1::AnalyzeSt
   AnalyzeStreamReactor(rpc::CallEnvironment environment, const grpc::CallbackServerContext& context)
       : scope_(environment, context, "AnalyzeStream") {}
 
+  // Ends the call with an error, instead of Start.
+  void Refuse(const absl::Status& status) { OnEnd(scope_.admitted().ok() ? status : scope_.admitted()); }
   void Start(Orchestrator& orchestrator, std::shared_ptr<const v1::AnalyzeRequest> request);
 
  private:

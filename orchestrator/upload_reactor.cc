@@ -55,15 +55,17 @@ bool UploadReactor::Handle() {
 
 absl::Status UploadReactor::HandleMessage() {
   RETURN_IF_ERROR(scope_.cancel().status());
-  RETURN_IF_ERROR(CheckRules(message_));
-  switch (message_.message_case()) {
+  RETURN_IF_ERROR(message_.status);
+  const v1::UploadVideoRequest& message = message_.message;
+  RETURN_IF_ERROR(CheckRules(message));
+  switch (message.message_case()) {
     case v1::UploadVideoRequest::kOpen:
       if (opened_) return InvalidField("open", "only the first message may be `open`");
       opened_ = true;
-      return HandleOpen(message_.open());
+      return HandleOpen(message.open());
     case v1::UploadVideoRequest::kChunk:
       if (!opened_) return InvalidField("message", "the first message must be `open`");
-      return HandleChunk(message_.chunk());
+      return HandleChunk(message.chunk());
     default:
       return InvalidField("message", "is not set; set `open` or `chunk`");
   }

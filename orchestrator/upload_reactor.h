@@ -10,11 +10,12 @@
 #include "reelsight/v1/video_analysis_service.pb.h"
 #include "shared/concurrency/fair_executor.h"
 #include "shared/rpc/call.h"
+#include "shared/rpc/parsed_message.h"
 
 namespace reelsight::orchestrator {
 
 // Deletes itself when gRPC is done with it. Borrows the rest.
-class UploadReactor final : public grpc::ServerReadReactor<v1::UploadVideoRequest> {
+class UploadReactor final : public grpc::ServerReadReactor<rpc::ParsedMessage<v1::UploadVideoRequest>> {
  public:
   UploadReactor(rpc::CallEnvironment environment, const grpc::CallbackServerContext& context, UploadStore& store,
                 concurrency::FairExecutor& disk, v1::UploadVideoResponse* response)
@@ -40,7 +41,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadVideoReques
   UploadStore& store_;
   concurrency::FairExecutor& disk_;
   v1::UploadVideoResponse* const response_;
-  v1::UploadVideoRequest message_;
+  rpc::ParsedMessage<v1::UploadVideoRequest> message_;
   std::unique_ptr<UploadStore::Writer> writer_;
   bool opened_ = false;
   // Nothing more is wanted from the caller.

@@ -27,6 +27,8 @@ std::string_view ReasonName(Reason reason) {
       return "";
     case Reason::kInvalidField:
       return "INVALID_FIELD";
+    case Reason::kInvalidMessage:
+      return "INVALID_MESSAGE";
     case Reason::kUnknownAnalyzer:
       return "UNKNOWN_ANALYZER";
     case Reason::kRequestIdReused:

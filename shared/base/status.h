@@ -17,6 +17,7 @@ enum class Reason {
   kNone,
   // Requests.
   kInvalidField,      // A field is missing or out of range; metadata `field` names it.
+  kInvalidMessage,    // The bytes are no message of the API, or one that is nested too deep.
   kUnknownAnalyzer,   // No such analyzer is configured.
   kRequestIdReused,   // The request_id belongs to a run with another body.
   kServerBusy,        // Admission queue full; try again after the retry delay.
