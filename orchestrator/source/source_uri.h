@@ -15,8 +15,8 @@ struct SourceUri {
   Kind kind = Kind::kFile;
   // kFile: the path, percent-decoded if it came as file://. kHttp: the URI. kS3: empty.
   std::string location;
-  // kS3 only. The key is taken as it is, as S3's own tools do: nothing is percent-decoded. One whose `..` would lead out
-  // of the bucket, were it resolved by some server, is refused.
+  // kS3 only. The key is taken as it is, as S3's own tools do: nothing is percent-decoded. One whose `..` would lead
+  // out of the bucket, were it resolved by some server, is refused.
   std::string bucket;
   std::string key;
 
