@@ -13,6 +13,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "orchestrator/decode/frame_size.h"
 #include "orchestrator/decode/movie_header.h"
 #include "orchestrator/decode/source_sniffer.h"
 #include "shared/base/status.h"
@@ -25,13 +26,15 @@ namespace {
 constexpr char kFormats[] =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,ivf,h264,hevc,obu,m4v,gif,ogg,asf,mxf,"
     "yuv4mpegpipe,dv";
-// No single block of memory is larger than this, or than a frame of 8 bytes a pixel: also not FFmpeg's table of what a
-// file claims to hold.
+// No single block of memory is larger than this, or than a frame of 8 bytes a pixel and its padding: also not FFmpeg's
+// table of what a file claims to hold.
 constexpr int64_t kMaxBlockBytes = int64_t{256} << 20;
 // Packets in a row that may fail before the stream counts as ended.
 constexpr int kMaxFailuresInARow = 32;
 // Of one file: each costs FFmpeg tables of its own.
 constexpr int kMaxStreams = 64;
+// In messages.
+constexpr char kFrames[] = "the video's frames";
 
 void InitLibrariesOnce() {
   static std::once_flag once;
@@ -73,21 +76,12 @@ absl::Status CheckLength(const AVFormatContext& format, const AVStream& stream, 
 
 }  // namespace
 
-absl::Status CheckFrameSize(int width_px, int height_px, const VideoDecoder::Limits& limits) {
-  const int64_t pixels = static_cast<int64_t>(width_px) * height_px;
-  if (pixels <= limits.max_frame_pixels) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLarge,
-                   absl::StrCat("the video's frames are ", width_px, "x", height_px,
-                                " pixels; this server takes at most ", limits.max_frame_pixels,
-                                " pixels (limits.max_frame_pixels of its configuration); scale the video down"));
-}
-
 Demuxer::~Demuxer() = default;
 
 absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSource> source,
                                                        const VideoDecoder::Limits& limits, const CancelToken& cancel) {
   InitLibrariesOnce();
-  av_max_alloc(static_cast<size_t>(std::max(kMaxBlockBytes, 8 * limits.max_frame_pixels)));
+  av_max_alloc(static_cast<size_t>(std::max(kMaxBlockBytes, 9 * limits.max_frame_pixels)));
   RETURN_IF_ERROR(CheckHead(*source, cancel));
   RETURN_IF_ERROR(CheckMovieHeader(*source, limits, cancel));
   auto demuxer = absl::WrapUnique(new Demuxer());
@@ -100,7 +94,7 @@ absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSourc
     const AVStream& stream = *format->streams[i];
     if (stream.codecpar->codec_type != AVMEDIA_TYPE_VIDEO) continue;
     if (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) continue;
-    RETURN_IF_ERROR(CheckFrameSize(stream.codecpar->width, stream.codecpar->height, limits));
+    RETURN_IF_ERROR(CheckFrameSize(kFrames, {stream.codecpar->width, stream.codecpar->height}, limits));
     RETURN_IF_ERROR(CheckLength(*format, stream, limits));
   }
   std::vector<AVDictionary*> options(format->nb_streams, nullptr);
@@ -118,7 +112,8 @@ absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSourc
                      "pixels than the limit of ",
                      limits.max_frame_pixels, " (limits.max_frame_pixels of the server's configuration)"));
   }
-  RETURN_IF_ERROR(CheckFrameSize(demuxer->stream_->codecpar->width, demuxer->stream_->codecpar->height, limits));
+  const AVCodecParameters& codec = *demuxer->stream_->codecpar;
+  RETURN_IF_ERROR(CheckFrameSize(kFrames, {codec.width, codec.height}, limits));
   RETURN_IF_ERROR(CheckLength(*format, *demuxer->stream_, limits));
   demuxer->limits_ = limits;
   // Fields may come in packets of their own.

@@ -65,7 +65,4 @@ inline constexpr char kLengthRemedy[] =
     "the "
     "video into parts";
 
-// FAILED_PRECONDITION, VIDEO_TOO_LARGE, if a frame of this size is over the limit. Sizes not known yet (0) pass.
-absl::Status CheckFrameSize(int width_px, int height_px, const VideoDecoder::Limits& limits);
-
 }  // namespace reelsight::orchestrator

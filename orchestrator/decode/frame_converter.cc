@@ -5,16 +5,16 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "libyuv/planar_functions.h"
 #include "libyuv/rotate.h"
-#include "libyuv/scale.h"
-#include "libyuv/scale_uv.h"
 #include "orchestrator/decode/color_transform.h"
 #include "orchestrator/decode/ffmpeg_handles.h"
+#include "orchestrator/decode/plane_scaler.h"
 #include "orchestrator/decode/stream_info.h"
 #include "orchestrator/decode/tone_mapper.h"
 #include "shared/base/status.h"
@@ -116,8 +116,6 @@ class LibyuvConverter final : public FrameConverter {
  private:
   absl::Status FromPlanes(const AVFrame& frame, const Layout& layout, const Orientation& turn, Image& image);
   absl::Status ByScaler(const AVFrame& frame, const Orientation& turn, Image& image);
-  // Scales one plane of 8 bits to `scaled`, tightly packed.
-  void Shrink(const uint8_t* from, int stride, ImageSize size, ImageSize scaled, uint8_t* to);
   // Component 0 Y, 1 U, 2 V of `frame`, scaled to `scaled` and turned, as 8 bits into `to`, tightly packed.
   absl::Status MakePlane(const AVFrame& frame, const Layout& layout, int component, ImageSize scaled,
                          const Orientation& turn, uint8_t* to);
@@ -125,9 +123,9 @@ class LibyuvConverter final : public FrameConverter {
   const ImageSize displayed_;
   ToneMapper tone_mapper_;
   ScalerHandle scaler_;
+  PlaneScaler plane_scaler_;
   // Scratch space, kept between frames.
   std::vector<uint8_t> scaled_;
-  std::vector<uint8_t> quarter_;
   std::vector<uint8_t> mirrored_;
   std::vector<uint8_t> interleaved_;
   std::vector<uint16_t> deep_;
@@ -140,6 +138,9 @@ absl::Status LibyuvConverter::Convert(const DecodedFrame& decoded, const FrameSp
     return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "the image does not fit the frame spec");
   }
   const AVFrame* frame = decoded.frame.get();
+  if (const std::string problem = analysis::SideProblem({frame->width, frame->height}); !problem.empty()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLarge, problem);
+  }
   const AVFrameSideData* matrix = av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
   const Orientation turn = OrientationOf(matrix != nullptr && matrix->size >= 9 * sizeof(int32_t)
                                              ? reinterpret_cast<const int32_t*>(matrix->data)
@@ -187,23 +188,6 @@ absl::Status LibyuvConverter::FromPlanes(const AVFrame& frame, const Layout& lay
   return ConversionFailed(frame, "conversion");
 }
 
-void LibyuvConverter::Shrink(const uint8_t* from, int stride, ImageSize size, ImageSize scaled, uint8_t* to) {
-  // A quarter first where that comes out even: libyuv has a much faster way for just that, and the means of 4x4 pixels
-  // have the same means.
-  const ImageSize quarter{size.width_px / 4, size.height_px / 4};
-  if (size.width_px % 4 == 0 && size.height_px % 4 == 0 && quarter.width_px >= 2 * scaled.width_px &&
-      quarter.height_px >= 2 * scaled.height_px) {
-    quarter_.resize(static_cast<size_t>(quarter.width_px) * quarter.height_px);
-    libyuv::ScalePlane(from, stride, size.width_px, size.height_px, quarter_.data(), quarter.width_px, quarter.width_px,
-                       quarter.height_px, libyuv::kFilterBox);
-    from = quarter_.data();
-    stride = quarter.width_px;
-    size = quarter;
-  }
-  libyuv::ScalePlane(from, stride, size.width_px, size.height_px, to, scaled.width_px, scaled.width_px,
-                     scaled.height_px, libyuv::kFilterBox);
-}
-
 absl::Status LibyuvConverter::MakePlane(const AVFrame& frame, const Layout& layout, int component, ImageSize scaled,
                                         const Orientation& turn, uint8_t* to) {
   const int64_t pixels = static_cast<int64_t>(scaled.width_px) * scaled.height_px;
@@ -229,14 +213,13 @@ absl::Status LibyuvConverter::MakePlane(const AVFrame& frame, const Layout& layo
     const bool v_first = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format))->comp[2].offset == 0;
     libyuv::SplitUVPlane(frame.data[1], frame.linesize[1], v_first ? v : u, width, v_first ? u : v, width, width,
                          height);
-    Shrink(component == 1 ? u : v, width, {width, height}, scaled, made);
+    plane_scaler_.Scale(component == 1 ? u : v, width, {width, height}, scaled, made);
   } else if (layout.depth == 8) {
-    Shrink(frame.data[component], frame.linesize[component], {width, height}, scaled, made);
+    plane_scaler_.Scale(frame.data[component], frame.linesize[component], {width, height}, scaled, made);
   } else {
     deep_.resize(pixels);
-    libyuv::ScalePlane_16(reinterpret_cast<const uint16_t*>(frame.data[component]), frame.linesize[component] / 2,
-                          width, height, deep_.data(), scaled.width_px, scaled.width_px, scaled.height_px,
-                          libyuv::kFilterBox);
+    plane_scaler_.Scale(reinterpret_cast<const uint16_t*>(frame.data[component]), frame.linesize[component] / 2,
+                        {width, height}, scaled, deep_.data());
     RoundTo8Bits(deep_.data(), layout.depth, made, pixels);
   }
   if (!upright) TurnPlane(made, scaled, turn, to, mirrored_);
@@ -290,8 +273,8 @@ absl::Status LibyuvConverter::ByScaler(const AVFrame& frame, const Orientation& 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrameConverter>> FrameConverter::Create(const v1::VideoInfo& info) {
-  if (info.width_px() < 1 || info.height_px() < 1) {
-    return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "the video's size is not known");
+  if (const std::string problem = analysis::SideProblem({info.width_px(), info.height_px()}); !problem.empty()) {
+    return MakeError(absl::StatusCode::kInternal, Reason::kInternal, absl::StrCat("the video as displayed: ", problem));
   }
   return std::make_unique<LibyuvConverter>(ImageSize{info.width_px(), info.height_px()});
 }

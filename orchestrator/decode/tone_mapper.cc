@@ -37,9 +37,17 @@ absl::StatusOr<ToneMapper::Graph*> ToneMapper::GraphFor(const AVFrame& frame, an
   // Scaled in the coded values first; then to linear light with the white of SDR at 100 cd/m2, BT.709 primaries, the
   // highlights compressed by Hable's curve, and back to coded values.
   const std::string chain =
+  // zscale takes and gives no picture whose side is not a multiple of its chroma's.
+  constexpr char kWholeChroma[] = ",format=yuv444p16le";
+  const AVPixFmtDescriptor* const description = av_pix_fmt_desc_get(format);
+  const auto fits = [&](analysis::ImageSize sides) {
+    return description != nullptr && sides.width_px % (1 << description->log2_chroma_w) == 0 &&
+           sides.height_px % (1 << description->log2_chroma_h) == 0;
+  };
       absl::StrCat("buffer@in=video_size=", frame.width, "x", frame.height, ":pix_fmt=", static_cast<int>(format),
-                   ":time_base=1/1:pixel_aspect=1/1,zscale=w=", size.width_px, ":h=", size.height_px,
-                   ":f=bilinear,zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
+                   ":time_base=1/1:pixel_aspect=1/1", fits(from) ? "" : absl::StrCat(",scale", kWholeChroma),
+                   ",zscale=w=", size.width_px, ":h=", size.height_px, ":f=bilinear", fits(size) ? "" : kWholeChroma,
+                   ",zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
                    "zscale=t=bt709:m=smpte170m:r=tv,format=yuv444p,buffersink@out");
   AVFilterInOut* open_inputs = nullptr;
   AVFilterInOut* open_outputs = nullptr;

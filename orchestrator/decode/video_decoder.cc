@@ -13,6 +13,7 @@
 #include "orchestrator/decode/deinterlacer.h"
 #include "orchestrator/decode/demuxer.h"
 #include "orchestrator/decode/ffmpeg_handles.h"
+#include "orchestrator/decode/frame_size.h"
 #include "orchestrator/decode/packet_planner.h"
 #include "orchestrator/decode/presentation_clock.h"
 #include "orchestrator/decode/stream_info.h"
@@ -126,6 +127,8 @@ absl::Status FfmpegDecoder::OpenCodec() {
                                   "); convert the video to H.264"));
   }
   info_ = DescribeStream(demuxer_->format(), stream);
+  RETURN_IF_ERROR(
+      CheckFrameSize("the video's frames as displayed", {info_.width_px(), info_.height_px()}, options_.limits));
   has_timestamps_ = (demuxer_->format().iformat->flags & AVFMT_NOTIMESTAMPS) == 0;
   if (options_.wanted != nullptr && PacketPlanner::Supports(demuxer_->format(), stream)) {
     planner_ = std::make_unique<PacketPlanner>(*demuxer_, clock_, options_.wanted);
@@ -169,7 +172,7 @@ absl::StatusOr<FrameHandle> FfmpegDecoder::NextPicture() {
       ++decode_errors_;
     } else {
       if (IsHidden(*frame)) continue;
-      RETURN_IF_ERROR(CheckFrameSize(frame->width, frame->height, options_.limits));
+      RETURN_IF_ERROR(CheckFrameSize("frames of the video", {frame->width, frame->height}, options_.limits));
       interlaced_ = interlaced_ || (frame->interlaced_frame != 0 && Deinterlacer::Takes(*frame));
       if (!interlaced_ || !Deinterlacer::Takes(*frame)) return frame;
       RETURN_IF_ERROR(deinterlacer_.Push(std::move(frame)));

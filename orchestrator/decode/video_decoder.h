@@ -31,7 +31,8 @@ struct DecodedFrame {
 // Used by one thread at a time.
 class VideoDecoder {
  public:
-  // Bounds; over them Open or Next fails with FAILED_PRECONDITION, VIDEO_TOO_LARGE or VIDEO_TOO_LONG.
+  // Bounds; over them Open or Next fails with FAILED_PRECONDITION, VIDEO_TOO_LARGE or VIDEO_TOO_LONG. That of pixels
+  // holds for frames as coded and as displayed, and beside it no side may be longer than analysis::kMaxSidePx.
   struct Limits {
     int64_t max_frame_pixels = 33'177'600;
     absl::Duration max_duration = absl::Minutes(30);

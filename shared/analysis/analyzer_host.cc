@@ -33,6 +33,9 @@ absl::Status CheckFrames(const Batch& batch, std::map<int64_t, const Frame*>& fr
         frame.image->format() != batch.frames[0].image->format()) {
       return InvalidArgument(Reason::kBadFrame, "all frames of a batch must have one size and layout");
     }
+    if (const std::string problem = SideProblem(frame.image->size()); !problem.empty()) {
+      return InvalidArgument(Reason::kBadFrame, absl::StrCat("frame ", frame.index, ": ", problem));
+    }
     if (!frames.empty() && frame.index <= frames.rbegin()->first) {
       return InvalidArgument(Reason::kBadFrame, "frames of a batch must ascend by index");
     }

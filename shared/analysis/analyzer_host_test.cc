@@ -42,6 +42,21 @@ TEST(AnalyzerHostTest, AnswersTargetsInOrderAndLeavesContextOut) {
   EXPECT_EQ(FromProto(response->results(0).results(1).offset()), absl::Milliseconds(240));
 }
 
+// As a client within the process could give it; Image::Wrap, which a service uses, refuses it before.
+TEST(AnalyzerHostTest, APictureWithTooLongASideIsRefused) {
+  const auto analyze = [](ImageSize size) {
+    Batch batch;
+    batch.frames.push_back({7, absl::ZeroDuration(), std::make_shared<Image>(PixelFormat::kGray8, size)});
+    batch.work.push_back({.analyzer = "good", .options = {}, .target_indexes = {7}, .context_indexes = {}});
+    return MakeHost()->AnalyzeFrames(batch, CancelToken()).status();
+  };
+  EXPECT_TRUE(analyze({1, kMaxSidePx}).ok());
+  const absl::Status status = analyze({1, kMaxSidePx + 1});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(GetReason(status), "BAD_FRAME");
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("frame 7: a height of 16385 pixels is over 16384"));
+}
+
 TEST(AnalyzerHostTest, OneAnalyzersFailureIsDataAndTheOtherAnswers) {
   Batch batch = MakeBatch({0});
   batch.work.push_back({.analyzer = "bad", .options = {}, .target_indexes = {0}, .context_indexes = {}});

@@ -41,10 +41,24 @@ absl::StatusOr<FrameSpec> FromProto(const analyzer::v1::FrameSpec& spec) {
                            "frame_spec: sizes must not be negative, and width_px and height_px go "
                            "together");
   }
+  if (const std::string problem = SideProblem({spec.width_px(), spec.height_px()});
+      spec.width_px() > 0 && !problem.empty()) {
+    return InvalidArgument(Reason::kBadFrame, absl::StrCat("frame_spec: ", problem));
+  }
   out.max_side_px = spec.width_px() > 0 ? 0 : spec.max_side_px();
   out.width_px = spec.width_px();
   out.height_px = spec.height_px();
   return out;
+}
+
+std::string SideProblem(ImageSize size) {
+  const auto bad = [](int side_px) { return side_px < 1 || side_px > kMaxSidePx; };
+  if (!bad(size.width_px) && !bad(size.height_px)) return "";
+  const bool width = bad(size.width_px);
+  const int side_px = width ? size.width_px : size.height_px;
+  return absl::StrCat("a ", width ? "width" : "height", " of ", side_px, " pixels is ",
+                      side_px < 1 ? "none" : absl::StrCat("over ", kMaxSidePx, ", the most that a side may have"),
+                      side_px < 1 ? "" : "; scale the video down");
 }
 
 ImageSize SizeFor(const FrameSpec& spec, ImageSize displayed) {
@@ -77,8 +91,10 @@ Image::Image(PixelFormat format, ImageSize size)
 absl::StatusOr<std::shared_ptr<const Image>> Image::Wrap(PixelFormat format, ImageSize size,
                                                          std::span<const uint8_t> data,
                                                          std::shared_ptr<const void> owner) {
-  if (size.width_px < 1 || size.height_px < 1 || size.width_px > 32768 || size.height_px > 32768 ||
-      static_cast<int64_t>(data.size()) != ImageBytes(format, size)) {
+  if (const std::string problem = SideProblem(size); !problem.empty()) {
+    return InvalidArgument(Reason::kBadFrame, problem);
+  }
+  if (static_cast<int64_t>(data.size()) != ImageBytes(format, size)) {
     return InvalidArgument(Reason::kBadFrame, absl::StrCat("a frame of ", size.width_px, "x", size.height_px,
                                                            " pixels cannot have ", data.size(), " bytes of data"));
   }

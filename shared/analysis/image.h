@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "reelsight/analyzer/v1/analyzer_service.pb.h"
@@ -20,6 +21,11 @@ analyzer::v1::PixelFormat ToProto(PixelFormat format);
 // INVALID_ARGUMENT for PIXEL_FORMAT_UNSPECIFIED and unknown values.
 absl::StatusOr<PixelFormat> FromProto(analyzer::v1::PixelFormat format);
 
+// Longest side of any picture, coded or displayed, in the decoder as in the analyzers. Below it the fixed-point
+// arithmetic of libyuv (16.16 bits, right up to sides of 32,767) and of OpenCV (coordinates of 16 bits) has room, and
+// no plane or row of bytes of a picture, three for each pixel, is beyond an int.
+inline constexpr int kMaxSidePx = 16384;
+
 // The picture an analyzer wants; see analyzer.v1.FrameSpec.
 struct FrameSpec {
   PixelFormat format = PixelFormat::kI420;
@@ -28,6 +34,7 @@ struct FrameSpec {
   int height_px = 0;
   auto operator<=>(const FrameSpec&) const = default;
 };
+// INVALID_ARGUMENT, BAD_FRAME, for sizes that no picture has.
 absl::StatusOr<FrameSpec> FromProto(const analyzer::v1::FrameSpec& spec);
 
 struct ImageSize {
@@ -36,7 +43,11 @@ struct ImageSize {
   auto operator<=>(const ImageSize&) const = default;
 };
 
-// Size of the picture that `spec` makes of a displayed size; both sides of `displayed` at least 1.
+// Which side is not 1..kMaxSidePx, and what to do about it; empty if both are.
+std::string SideProblem(ImageSize size);
+
+// Size of the picture that `spec` makes of a displayed size; both sides of `displayed` 1..kMaxSidePx, and then those of
+// the picture too.
 ImageSize SizeFor(const FrameSpec& spec, ImageSize displayed);
 // Bytes of a tightly packed picture.
 int64_t ImageBytes(PixelFormat format, ImageSize size);
@@ -44,9 +55,10 @@ int64_t ImageBytes(PixelFormat format, ImageSize size);
 // Tightly packed planes in one buffer. Immutable once shared, so thread-safe.
 class Image {
  public:
-  // Makes a picture of unset pixels. Both sides at least 1.
+  // Makes a picture of unset pixels. Both sides 1..kMaxSidePx.
   Image(PixelFormat format, ImageSize size);
-  // Takes pixels kept alive by `owner`; `data` must be ImageBytes() long (else INVALID_ARGUMENT, BAD_FRAME).
+  // Takes pixels kept alive by `owner`. INVALID_ARGUMENT, BAD_FRAME, if a side is not 1..kMaxSidePx or `data` is not
+  // ImageBytes() long.
   static absl::StatusOr<std::shared_ptr<const Image>> Wrap(PixelFormat format, ImageSize size,
                                                            std::span<const uint8_t> data,
                                                            std::shared_ptr<const void> owner);

@@ -15,6 +15,7 @@ TEST(SizeForTest, ScalesTheLongestSideKeepsTheAspectAndNeverEnlarges) {
   EXPECT_EQ(SizeFor(spec, {1280, 720}), (ImageSize{160, 90}));
   EXPECT_EQ(SizeFor(spec, {100, 50}), (ImageSize{100, 50}));
   EXPECT_EQ(SizeFor(spec, {4000, 3}), (ImageSize{160, 2}));
+  EXPECT_EQ(SizeFor(spec, {1, 16000}), (ImageSize{2, 160}));
   EXPECT_EQ(SizeFor({.width_px = 48, .height_px = 27}, {10, 10}), (ImageSize{48, 27}));
   EXPECT_EQ(SizeFor({}, {321, 123}), (ImageSize{321, 123}));
 }
@@ -33,6 +34,39 @@ TEST(ImageTest, WrapRefusesDataOfAnotherSize) {
   EXPECT_EQ(GetReason(Image::Wrap(PixelFormat::kRgb24, {4, 5}, data, nullptr).status()), "BAD_FRAME");
   EXPECT_EQ(GetReason(Image::Wrap(PixelFormat::kGray8, {0, 48}, {}, nullptr).status()), "BAD_FRAME");
   EXPECT_EQ(GetReason(Image::Wrap(PixelFormat::kGray8, {1 << 20, 1 << 20}, data, nullptr).status()), "BAD_FRAME");
+}
+
+TEST(ImageTest, WrapRefusesSidesThatPixelArithmeticDoesNotHold) {
+  const std::vector<uint8_t> data(2 * (kMaxSidePx + 1));
+  for (const ImageSize size : {ImageSize{2, kMaxSidePx}, ImageSize{kMaxSidePx, 2}}) {
+    const auto bytes = static_cast<size_t>(ImageBytes(PixelFormat::kGray8, size));
+    EXPECT_TRUE(Image::Wrap(PixelFormat::kGray8, size, {data.data(), bytes}, nullptr).ok());
+  }
+  const absl::Status tall = Image::Wrap(PixelFormat::kGray8, {2, kMaxSidePx + 1}, data, nullptr).status();
+  EXPECT_EQ(GetReason(tall), "BAD_FRAME");
+  EXPECT_EQ(tall.message(),
+            "a height of 16385 pixels is over 16384, the most that a side may have; scale the video down");
+  const absl::Status wide = Image::Wrap(PixelFormat::kGray8, {kMaxSidePx + 1, 2}, data, nullptr).status();
+  EXPECT_EQ(wide.message(),
+            "a width of 16385 pixels is over 16384, the most that a side may have; scale the video down");
+}
+
+TEST(FrameSpecTest, SidesThatNoPictureHasAreRefused) {
+  const auto spec = [](int max_side_px, int width_px, int height_px) {
+    analyzer::v1::FrameSpec out;
+    out.set_format(analyzer::v1::PIXEL_FORMAT_GRAY8);
+    out.set_max_side_px(max_side_px);
+    out.set_width_px(width_px);
+    out.set_height_px(height_px);
+    return FromProto(out);
+  };
+  EXPECT_TRUE(spec(0, kMaxSidePx, 1).ok());
+  // Never enlarged, so any bound is one.
+  EXPECT_TRUE(spec(1 << 30, 0, 0).ok());
+  EXPECT_EQ(GetReason(spec(0, kMaxSidePx + 1, 1).status()), "BAD_FRAME");
+  EXPECT_EQ(GetReason(spec(0, 1, 1 << 30).status()), "BAD_FRAME");
+  EXPECT_EQ(GetReason(spec(0, 0, 16).status()), "BAD_FRAME");
+  EXPECT_EQ(GetReason(spec(-1, 0, 0).status()), "BAD_FRAME");
 }
 
 }  // namespace

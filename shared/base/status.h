@@ -35,7 +35,7 @@ enum class Reason {
   kSourceTruncated,    // The file ends before its first frame could be decoded.
   // Videos.
   kUnsupportedCodec,  // No decoder for the video stream.
-  kVideoTooLarge,     // Frame size over the limit.
+  kVideoTooLarge,     // Frame size, or one side of it, over the limit.
   kVideoTooLong,      // Duration or frame count over the limit.
   kDecodeFailed,      // No frame could be decoded.
   // Uploads.
