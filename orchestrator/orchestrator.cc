@@ -21,6 +21,7 @@
 #include "orchestrator/source/source_opener.h"
 #include "orchestrator/source/upload_store.h"
 #include "shared/analysis/analyzer.h"
+#include "shared/base/out_of_memory.h"
 #include "shared/base/status.h"
 #include "shared/base/stopwatch.h"
 #include "shared/concurrency/fair_executor.h"
@@ -262,7 +263,7 @@ void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, Stopwatch since_
   if (metrics_ != nullptr) {
     metrics_->orchestrator().run_queue_duration_seconds.Observe({}, since_admission.elapsed_seconds());
   }
-  absl::StatusOr<ResponsePtr> response = Analyze(work);
+  absl::StatusOr<ResponsePtr> response = OrOutOfMemory("analysing the video", [&] { return Analyze(work); });
   work.decoder.reset();
   // Before the caller hears of it: who then asks how many runs there are must not find this one.
   Next();

@@ -12,6 +12,7 @@ namespace reelsight::orchestrator {
 namespace {
 
 absl::Status Failed(const char* what, int error) {
+  if (error == AVERROR(ENOMEM)) return OutOfMemory("deinterlacing");
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
   av_strerror(error, text, sizeof(text));
   return MakeError(absl::StatusCode::kInternal, Reason::kInternal, absl::StrCat("deinterlacing: ", what, ": ", text));

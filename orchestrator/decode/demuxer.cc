@@ -125,7 +125,7 @@ absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSourc
 absl::Status Demuxer::OpenContainer() {
   AVFormatContext* format = avformat_alloc_context();
   if (format == nullptr) {
-    return MakeError(absl::StatusCode::kResourceExhausted, Reason::kInternal, "out of memory for opening the source");
+    return OutOfMemory("opening the source");
   }
   format->pb = io_->context();
   format->flags |= AVFMT_FLAG_CUSTOM_IO;

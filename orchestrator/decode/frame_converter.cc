@@ -12,11 +12,13 @@
 #include "absl/strings/str_cat.h"
 #include "libyuv/planar_functions.h"
 #include "libyuv/rotate.h"
+#include "orchestrator/decode/allocation_failures.h"
 #include "orchestrator/decode/color_transform.h"
 #include "orchestrator/decode/ffmpeg_handles.h"
 #include "orchestrator/decode/plane_scaler.h"
 #include "orchestrator/decode/stream_info.h"
 #include "orchestrator/decode/tone_mapper.h"
+#include "shared/base/out_of_memory.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
@@ -114,6 +116,7 @@ class LibyuvConverter final : public FrameConverter {
   absl::Status Convert(const DecodedFrame& decoded, const FrameSpec& spec, Image& image) override;
 
  private:
+  absl::Status ConvertFrame(const AVFrame& decoded, Image& image);
   absl::Status FromPlanes(const AVFrame& frame, const Layout& layout, const Orientation& turn, Image& image);
   absl::Status ByScaler(const AVFrame& frame, const Orientation& turn, Image& image);
   // Component 0 Y, 1 U, 2 V of `frame`, scaled to `scaled` and turned, as 8 bits into `to`, tightly packed.
@@ -133,14 +136,22 @@ class LibyuvConverter final : public FrameConverter {
 };
 
 absl::Status LibyuvConverter::Convert(const DecodedFrame& decoded, const FrameSpec& spec, Image& image) {
-  const ImageSize size = SizeFor(spec);
-  if (decoded.frame == nullptr || image.format() != spec.format || image.size() != size) {
+  if (decoded.frame == nullptr || image.format() != spec.format || image.size() != SizeFor(spec)) {
     return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "the image does not fit the frame spec");
   }
-  const AVFrame* frame = decoded.frame.get();
+  constexpr char kConverting[] = "converting a frame";
+  // Filters and scalers call some failures by other names.
+  const AllocationWatch memory;
+  absl::Status status = OrOutOfMemory(kConverting, [&] { return ConvertFrame(*decoded.frame, image); });
+  return memory.failed_here() ? OutOfMemory(kConverting) : status;
+}
+
+absl::Status LibyuvConverter::ConvertFrame(const AVFrame& decoded, Image& image) {
+  const AVFrame* frame = &decoded;
   if (const std::string problem = analysis::SideProblem({frame->width, frame->height}); !problem.empty()) {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLarge, problem);
   }
+  const ImageSize size = image.size();
   const AVFrameSideData* matrix = av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
   const Orientation turn = OrientationOf(matrix != nullptr && matrix->size >= 9 * sizeof(int32_t)
                                              ? reinterpret_cast<const int32_t*>(matrix->data)

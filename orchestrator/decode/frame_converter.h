@@ -24,7 +24,7 @@ class FrameConverter {
   // Size of the pictures made for `spec`.
   virtual analysis::ImageSize SizeFor(const analysis::FrameSpec& spec) const = 0;
   // Writes the picture of `frame` into `image`, which has the spec's layout and SizeFor(spec). The result depends on
-  // nothing but the frame and the spec.
+  // nothing but the frame and the spec. RESOURCE_EXHAUSTED (OUT_OF_MEMORY) where memory is short.
   virtual absl::Status Convert(const DecodedFrame& frame, const analysis::FrameSpec& spec, analysis::Image& image) = 0;
 };
 

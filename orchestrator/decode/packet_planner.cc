@@ -54,7 +54,7 @@ absl::Status PacketPlanner::Fill() {
   while (!ended_ && queue_.size() < kMaxAhead && queued_bytes_ < kMaxAheadBytes) {
     PacketHandle packet(av_packet_alloc());
     if (packet == nullptr) {
-      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kInternal, "out of memory for reading");
+      return OutOfMemory("reading the source");
     }
     ASSIGN_OR_RETURN(const bool read, demuxer_.Read(packet.get()));
     if (read) {

@@ -19,7 +19,7 @@ absl::StatusOr<std::unique_ptr<SourceIo>> SourceIo::Create(std::unique_ptr<ByteS
   }
   if (io->context_ == nullptr) {
     av_free(buffer);
-    return MakeError(absl::StatusCode::kResourceExhausted, Reason::kInternal, "out of memory for reading the source");
+    return OutOfMemory("reading the source");
   }
   io->context_->seekable = AVIO_SEEKABLE_NORMAL;
   return io;

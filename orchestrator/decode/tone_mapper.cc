@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kMaxGraphs = 8;
 
 absl::Status Failed(const char* what, int error) {
+  if (error == AVERROR(ENOMEM)) return OutOfMemory("tone mapping");
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
   av_strerror(error, text, sizeof(text));
   return MakeError(absl::StatusCode::kInternal, Reason::kInternal, absl::StrCat("tone mapping: ", what, ": ", text));
@@ -36,7 +37,6 @@ absl::StatusOr<ToneMapper::Graph*> ToneMapper::GraphFor(const AVFrame& frame, an
   made.graph->nb_threads = 1;
   // Scaled in the coded values first; then to linear light with the white of SDR at 100 cd/m2, BT.709 primaries, the
   // highlights compressed by Hable's curve, and back to coded values.
-  const std::string chain =
   // zscale takes and gives no picture whose side is not a multiple of its chroma's.
   constexpr char kWholeChroma[] = ",format=yuv444p16le";
   const AVPixFmtDescriptor* const description = av_pix_fmt_desc_get(format);
@@ -44,6 +44,7 @@ absl::StatusOr<ToneMapper::Graph*> ToneMapper::GraphFor(const AVFrame& frame, an
     return description != nullptr && sides.width_px % (1 << description->log2_chroma_w) == 0 &&
            sides.height_px % (1 << description->log2_chroma_h) == 0;
   };
+  const std::string chain =
       absl::StrCat("buffer@in=video_size=", frame.width, "x", frame.height, ":pix_fmt=", static_cast<int>(format),
                    ":time_base=1/1:pixel_aspect=1/1", fits(from) ? "" : absl::StrCat(",scale", kWholeChroma),
                    ",zscale=w=", size.width_px, ":h=", size.height_px, ":f=bilinear", fits(size) ? "" : kWholeChroma,

@@ -10,10 +10,12 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "orchestrator/decode/allocation_failures.h"
 #include "orchestrator/decode/deinterlacer.h"
 #include "orchestrator/decode/demuxer.h"
 #include "orchestrator/decode/ffmpeg_handles.h"
 #include "orchestrator/decode/frame_size.h"
+#include "orchestrator/decode/memory_reserve.h"
 #include "orchestrator/decode/packet_planner.h"
 #include "orchestrator/decode/presentation_clock.h"
 #include "orchestrator/decode/stream_info.h"
@@ -33,9 +35,18 @@ int ThreadCount(int wanted) {
   return std::clamp(wanted, 1, kMaxThreads);
 }
 
-absl::Status OutOfMemory() {
-  return MakeError(absl::StatusCode::kResourceExhausted, Reason::kInternal, "out of memory for decoding");
+// What a decoder may allocate at once, each of its threads a frame and a half of motion vectors and the like.
+size_t ReserveBytes(int threads, const AVCodecParameters& stream) {
+  constexpr int64_t kLeastBytes = int64_t{16} << 20;
+  const int picture_bytes =
+      av_image_get_buffer_size(static_cast<AVPixelFormat>(stream.format), stream.width, stream.height, /*align=*/64);
+  return static_cast<size_t>(kLeastBytes + std::max<int64_t>(picture_bytes, 0) * 3 / 2 * (threads + 1));
 }
+
+// For what looks at a file before its size is known.
+constexpr size_t kOpeningReserveBytes = size_t{64} << 20;
+
+constexpr char kDecoding[] = "decoding the video";
 
 // True for a frame that an edit list cuts off. Most decoders leave such frames out by themselves, libdav1d does not.
 // The mark may stick to a picture that a later packet shows again, so the time must be that of the hidden packet too.
@@ -53,6 +64,13 @@ int64_t ShownBefore(AVStream& stream, int at) {
   return shown;
 }
 
+// False for what has reasons of its own, as a cancelled token. A file that was looked at while memory was short may
+// seem to be broken, or another one than it is.
+bool MayComeOfShortMemory(const absl::Status& status) {
+  return status.ok() || absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsInternal(status);
+}
+
 class FfmpegDecoder final : public VideoDecoder {
  public:
   FfmpegDecoder(std::unique_ptr<Demuxer> demuxer, Options options, PresentationClock clock)
@@ -68,6 +86,11 @@ class FfmpegDecoder final : public VideoDecoder {
  private:
   // Gives the decoder its next packet, or the sign of the end.
   absl::Status Feed();
+  // OUT_OF_MEMORY if an allocation failed anywhere since the decoder was made. Asked where a frame is missing or
+  // damaged: the decoder's own threads may have swallowed the failure.
+  absl::Status CheckMemory() const;
+  // Next, but for what failed in this thread.
+  absl::StatusOr<std::optional<DecodedFrame>> NextWanted();
   // The next frame out of the decoder and the deinterlacer, or null at the end.
   absl::StatusOr<FrameHandle> NextPicture();
   absl::Status CheckLength(const DecodedFrame& decoded) const;
@@ -88,6 +111,11 @@ class FfmpegDecoder final : public VideoDecoder {
   // Frames before this are left out.
   absl::Duration skip_to_;
   absl::Duration last_offset_;
+  const AllocationWatch memory_;
+  std::unique_ptr<MemoryReserve> reserve_;
+  // Since the last leap.
+  int64_t sent_packets_ = 0;
+  int64_t received_frames_ = 0;
   int64_t next_index_ = 0;
   int64_t decoded_frames_ = 0;
   // Delivered, and not damaged.
@@ -112,14 +140,22 @@ absl::Status FfmpegDecoder::OpenCodec() {
   }
   codec_.reset(avcodec_alloc_context3(codec));
   if (codec_ == nullptr || avcodec_parameters_to_context(codec_.get(), stream.codecpar) < 0) {
-    return OutOfMemory();
+    return OutOfMemory(kDecoding);
   }
   codec_->pkt_timebase = stream.time_base;
-  codec_->thread_count = ThreadCount(options_.thread_count);
+  // Fewer threads where there is no room for their frames.
+  int threads = ThreadCount(options_.thread_count);
+  while ((reserve_ = MemoryReserve::Create(ReserveBytes(threads, *stream.codecpar))) == nullptr) {
+    if (threads == 1) return OutOfMemory(kDecoding);
+    threads /= 2;
+  }
+  codec_->thread_count = threads;
   codec_->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
   // Sizes are coded in whole blocks, so the decoder's own bound needs room; CheckFrameSize is the exact one.
   codec_->max_pixels = options_.limits.max_frame_pixels + options_.limits.max_frame_pixels / 16 + 65536;
   if (const int error = avcodec_open2(codec_.get(), codec, nullptr); error < 0) {
+    // EAGAIN: no room for another thread.
+    if (error == AVERROR(ENOMEM) || error == AVERROR(EAGAIN)) return OutOfMemory("starting the decoder");
     char text[AV_ERROR_MAX_STRING_SIZE] = {};
     av_strerror(error, text, sizeof(text));
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kUnsupportedCodec,
@@ -142,7 +178,7 @@ absl::Status FfmpegDecoder::Feed() {
     ASSIGN_OR_RETURN(packet, planner_->Next());
   } else {
     packet.reset(av_packet_alloc());
-    if (packet == nullptr) return OutOfMemory();
+    if (packet == nullptr) return OutOfMemory(kDecoding);
     ASSIGN_OR_RETURN(const bool read, demuxer_->Read(packet.get()));
     if (!read) packet.reset();
   }
@@ -150,27 +186,37 @@ absl::Status FfmpegDecoder::Feed() {
   const bool hidden = packet != nullptr && (packet->flags & AV_PKT_FLAG_DISCARD) != 0;
   codec_->reordered_opaque = hidden ? packet->pts : AV_NOPTS_VALUE;
   const int result = avcodec_send_packet(codec_.get(), packet.get());
-  if (result == AVERROR(ENOMEM)) return OutOfMemory();
-  if (result < 0 && result != AVERROR_EOF) ++decode_errors_;
-  return absl::OkStatus();
+  if (packet != nullptr) ++sent_packets_;
+  if (result == AVERROR(ENOMEM)) return OutOfMemory(kDecoding);
+  if (result >= 0 || result == AVERROR_EOF) return absl::OkStatus();
+  ++decode_errors_;
+  return CheckMemory();
+}
+
+absl::Status FfmpegDecoder::CheckMemory() const {
+  return memory_.failed_anywhere() ? OutOfMemory(kDecoding) : absl::OkStatus();
 }
 
 absl::StatusOr<FrameHandle> FfmpegDecoder::NextPicture() {
   while (true) {
     RETURN_IF_ERROR(demuxer_->cancel().status());
+    if (reserve_->gone()) return OutOfMemory(kDecoding);
     if (FrameHandle frame = deinterlacer_.Pull(); frame != nullptr) return frame;
     if (drained_) return FrameHandle();
     FrameHandle frame(av_frame_alloc());
     const int result = frame == nullptr ? AVERROR(ENOMEM) : avcodec_receive_frame(codec_.get(), frame.get());
-    if (result == AVERROR(ENOMEM)) return OutOfMemory();
+    if (result == AVERROR(ENOMEM)) return OutOfMemory(kDecoding);
     if (result == AVERROR(EAGAIN)) {
       RETURN_IF_ERROR(Feed());
     } else if (result == AVERROR_EOF) {
       drained_ = true;
+      if (decode_errors_ > 0 || received_frames_ < sent_packets_) RETURN_IF_ERROR(CheckMemory());
       RETURN_IF_ERROR(deinterlacer_.Finish());
     } else if (result < 0) {
       ++decode_errors_;
+      RETURN_IF_ERROR(CheckMemory());
     } else {
+      ++received_frames_;
       if (IsHidden(*frame)) continue;
       RETURN_IF_ERROR(CheckFrameSize("frames of the video", {frame->width, frame->height}, options_.limits));
       interlaced_ = interlaced_ || (frame->interlaced_frame != 0 && Deinterlacer::Takes(*frame));
@@ -181,6 +227,13 @@ absl::StatusOr<FrameHandle> FfmpegDecoder::NextPicture() {
 }
 
 absl::StatusOr<std::optional<DecodedFrame>> FfmpegDecoder::Next() {
+  const AllocationWatch memory;
+  absl::StatusOr<std::optional<DecodedFrame>> frame = NextWanted();
+  const bool short_of_memory = reserve_->gone() || memory.failed_here();
+  return short_of_memory && MayComeOfShortMemory(frame.status()) ? OutOfMemory(kDecoding) : std::move(frame);
+}
+
+absl::StatusOr<std::optional<DecodedFrame>> FfmpegDecoder::NextWanted() {
   while (!ended_) {
     ASSIGN_OR_RETURN(FrameHandle frame, NextPicture());
     if (frame == nullptr) {
@@ -237,7 +290,7 @@ absl::Status FfmpegDecoder::AttachOrientation(AVFrame& frame) {
   const int32_t* matrix = DisplayMatrix(demuxer_->stream());
   if (matrix == nullptr) return absl::OkStatus();
   AVFrameSideData* data = av_frame_new_side_data(&frame, AV_FRAME_DATA_DISPLAYMATRIX, 9 * sizeof(int32_t));
-  if (data == nullptr) return OutOfMemory();
+  if (data == nullptr) return OutOfMemory(kDecoding);
   std::copy(matrix, matrix + 9, reinterpret_cast<int32_t*>(data->data));
   return absl::OkStatus();
 }
@@ -293,6 +346,7 @@ absl::Status FfmpegDecoder::SeekTowards(absl::Duration offset) {
     const int64_t timestamp = entry->timestamp;
     if (!demuxer_->Seek(timestamp)) return absl::OkStatus();
     avcodec_flush_buffers(codec_.get());
+    sent_packets_ = received_frames_ = 0;
     deinterlacer_.Reset();
     planner_->Restart(ShownBefore(*stream, at));
     RETURN_IF_ERROR(planner_->Fill());
@@ -303,16 +357,28 @@ absl::Status FfmpegDecoder::SeekTowards(absl::Duration offset) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::Open(std::unique_ptr<ByteSource> source, Options options,
-                                                                 const CancelToken& cancel) {
+absl::StatusOr<std::unique_ptr<VideoDecoder>> OpenDecoder(std::unique_ptr<ByteSource> source,
+                                                          VideoDecoder::Options options, const CancelToken& cancel) {
   ASSIGN_OR_RETURN(std::unique_ptr<Demuxer> demuxer, Demuxer::Open(std::move(source), options.limits, cancel));
   const AVStream& stream = demuxer->stream();
   const PresentationClock clock(stream.time_base, FrameDuration(demuxer->format(), stream),
                                 (demuxer->format().iformat->flags & AVFMT_TS_DISCONT) != 0);
   auto decoder = std::make_unique<FfmpegDecoder>(std::move(demuxer), std::move(options), clock);
   RETURN_IF_ERROR(decoder->OpenCodec());
+  return decoder;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::Open(std::unique_ptr<ByteSource> source, Options options,
+                                                                 const CancelToken& cancel) {
+  constexpr char kOpening[] = "opening the video";
+  const AllocationWatch memory;
+  const std::unique_ptr<MemoryReserve> reserve = MemoryReserve::Create(kOpeningReserveBytes);
+  if (reserve == nullptr) return OutOfMemory(kOpening);
+  absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder = OpenDecoder(std::move(source), std::move(options), cancel);
+  const bool short_of_memory = reserve->gone() || memory.failed_here();
+  if (short_of_memory && MayComeOfShortMemory(decoder.status())) return OutOfMemory(kOpening);
   return decoder;
 }
 

@@ -51,7 +51,8 @@ class VideoDecoder {
   virtual ~VideoDecoder() = default;
 
   // Reads the headers. Errors: INVALID_ARGUMENT (SOURCE_NOT_VIDEO, SOURCE_IS_WEB_PAGE, SOURCE_EMPTY, SOURCE_TRUNCATED),
-  // FAILED_PRECONDITION (UNSUPPORTED_CODEC and the limits), the source's errors, the token's status.
+  // FAILED_PRECONDITION (UNSUPPORTED_CODEC and the limits), RESOURCE_EXHAUSTED (OUT_OF_MEMORY), the source's errors,
+  // the token's status.
   static absl::StatusOr<std::unique_ptr<VideoDecoder>> Open(std::unique_ptr<ByteSource> source, Options options,
                                                             const CancelToken& cancel);
 
@@ -59,7 +60,8 @@ class VideoDecoder {
   virtual const v1::VideoInfo& info() const = 0;
   // The next frame, or nullopt at the end. A damaged frame comes as the decoder mends it, and is counted; one that
   // cannot be decoded is counted and stepped over; if none was whole, INVALID_ARGUMENT (DECODE_FAILED,
-  // SOURCE_TRUNCATED). Blocks for reading and decoding.
+  // SOURCE_TRUNCATED). Frames that are missing because memory was short are no such frames: RESOURCE_EXHAUSTED
+  // (OUT_OF_MEMORY), at the latest at the end. Blocks for reading and decoding.
   virtual absl::StatusOr<std::optional<DecodedFrame>> Next() = 0;
   // Goes on with the first frame at or after `offset`. Frames keep the index they would have had. Cheap where the
   // container has an index. Only forward.

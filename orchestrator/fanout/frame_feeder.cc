@@ -135,7 +135,7 @@ absl::StatusOr<std::shared_ptr<analysis::Image>> FrameFeeder::Allocate(const ana
                                                                        const CancelToken& cancel) {
   const analysis::ImageSize size = converter_.SizeFor(spec);
   absl::StatusOr<std::shared_ptr<analysis::Image>> image = pool_.TryAllocate(spec.format, size);
-  if (image.ok()) return image;
+  if (image.ok() || !GetReason(image.status()).empty()) return image;
   // The budget is spent, perhaps by what is gathered here: give that on before waiting.
   RETURN_IF_ERROR(Flush());
   const Stopwatch stopwatch;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shared/analysis/analyzer.h"
+#include "shared/base/out_of_memory.h"
 #include "shared/base/status.h"
 #include "shared/base/stopwatch.h"
 
@@ -291,7 +292,8 @@ std::function<int(int64_t, absl::Duration)> MakeWanted(const AnalysisPlan& plan,
 absl::StatusOr<PipelineResult> RunPipeline(const PipelineParts& parts, const PipelineInput& input,
                                            const PipelineObserver& observer, const CancelToken& cancel,
                                            const CancelToken& work) {
-  absl::StatusOr<PipelineResult> result = Pipeline(parts, input, observer, cancel, work).Run();
+  absl::StatusOr<PipelineResult> result =
+      OrOutOfMemory("analysing the video", [&] { return Pipeline(parts, input, observer, cancel, work).Run(); });
   if (!result.ok()) work.Cancel(result.status());
   return result;
 }

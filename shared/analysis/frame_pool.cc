@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "shared/base/out_of_memory.h"
+
 namespace reelsight::analysis {
 namespace {
 
@@ -88,9 +91,15 @@ void FramePool::Take(int64_t bytes) {
   if (on_change_) on_change_(used_bytes_);
 }
 
-std::shared_ptr<Image> FramePool::Make(PixelFormat format, ImageSize size, int64_t bytes) {
-  auto* image = new Image(format, size);
-  return std::shared_ptr<Image>(image, [pool = shared_from_this(), bytes](Image* dead) {
+absl::StatusOr<std::shared_ptr<Image>> FramePool::Make(PixelFormat format, ImageSize size, int64_t bytes) {
+  const auto make = [&]() -> absl::StatusOr<std::unique_ptr<Image>> { return std::make_unique<Image>(format, size); };
+  absl::StatusOr<std::unique_ptr<Image>> image =
+      OrOutOfMemory(absl::StrCat("a picture of ", size.width_px, "x", size.height_px, " pixels"), make);
+  if (!image.ok()) {
+    Release(bytes);
+    return image.status();
+  }
+  return std::shared_ptr<Image>(image->release(), [pool = shared_from_this(), bytes](Image* dead) {
     delete dead;
     pool->Release(bytes);
   });

@@ -42,11 +42,11 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
   absl::StatusOr<Reservation> Reserve(int64_t bytes, const CancelToken& cancel);
 
   // Makes a picture of unset pixels. Blocks while the budget is spent. A picture larger than the whole budget is made
-  // when nothing else is alive. Returns the token's status if it is cancelled first. The budget is given back when the
-  // last reference goes.
+  // when nothing else is alive. Returns the token's status if it is cancelled first; RESOURCE_EXHAUSTED, OUT_OF_MEMORY,
+  // if the budget has room and the machine has none. The budget is given back when the last reference goes.
   absl::StatusOr<std::shared_ptr<Image>> Allocate(PixelFormat format, ImageSize size, const CancelToken& cancel);
-  // Like Allocate, but RESOURCE_EXHAUSTED at once where that would block. A caller that holds pictures of its own gives
-  // them on before it blocks; otherwise two of them can wait for each other for ever.
+  // Like Allocate, but RESOURCE_EXHAUSTED without a reason at once where that would block. A caller that holds pictures
+  // of its own gives them on before it blocks; otherwise two of them can wait for each other for ever.
   absl::StatusOr<std::shared_ptr<Image>> TryAllocate(PixelFormat format, ImageSize size);
 
   // `on_change` is not called any more, not even for pictures that outlive its owner.
@@ -62,7 +62,7 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
       : budget_bytes_(budget_bytes), on_change_(std::move(on_change)) {}
   bool Fits(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::shared_ptr<Image> Make(PixelFormat format, ImageSize size, int64_t bytes);
+  absl::StatusOr<std::shared_ptr<Image>> Make(PixelFormat format, ImageSize size, int64_t bytes);
   void Release(int64_t bytes);
   void ReleaseReservation(int64_t bytes);
 

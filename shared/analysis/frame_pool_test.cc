@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "shared/base/status.h"
 
 namespace reelsight::analysis {
 namespace {
@@ -24,6 +25,20 @@ TEST(FramePoolTest, WaitsForTheBudgetAndGivesItBack) {
   freer.join();
   EXPECT_EQ(pool->used_bytes(), 100);
   EXPECT_EQ(pool->peak_bytes(), 200);
+}
+
+TEST(FramePoolTest, APictureThatFindsNoMemoryGivesItsBudgetBack) {
+#if defined(__SANITIZE_ADDRESS__) || defined(_GLIBCXX_TSAN)
+  GTEST_SKIP() << "a sanitizer ends a program that asks for so much";
+#endif
+  auto pool = FramePool::Create(int64_t{1} << 61);
+  const ImageSize more_than_addresses{1 << 30, 1 << 30};
+  for (const auto& image : {pool->Allocate(PixelFormat::kGray8, more_than_addresses, CancelToken()),
+                            pool->TryAllocate(PixelFormat::kGray8, more_than_addresses)}) {
+    EXPECT_EQ(image.status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(GetReason(image.status()), "OUT_OF_MEMORY");
+    EXPECT_EQ(pool->used_bytes(), 0);
+  }
 }
 
 TEST(FramePoolTest, CancelEndsTheWait) {

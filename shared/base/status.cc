@@ -95,6 +95,8 @@ std::string_view ReasonName(Reason reason) {
       return "MODEL_TOO_LARGE";
     case Reason::kInvalidModelOutput:
       return "INVALID_MODEL_OUTPUT";
+    case Reason::kOutOfMemory:
+      return "OUT_OF_MEMORY";
     case Reason::kInternal:
       return "INTERNAL";
   }
@@ -152,6 +154,12 @@ absl::Status InvalidArgument(Reason reason, std::string_view message) {
 absl::Status InvalidField(std::string_view field, std::string_view what) {
   return WithMetadata(InvalidArgument(Reason::kInvalidField, absl::StrCat(ToAbsl(field), ": ", ToAbsl(what))), "field",
                       field);
+}
+
+absl::Status OutOfMemory(std::string_view what) {
+  return MakeError(
+      absl::StatusCode::kResourceExhausted, Reason::kOutOfMemory,
+      absl::StrCat(ToAbsl(what), ": not enough memory; try again when less is running, or give the server more"));
 }
 
 }  // namespace reelsight

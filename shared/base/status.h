@@ -55,7 +55,9 @@ enum class Reason {
   kModelCorrupt,         // A model file cannot be read, or is not what the catalogue says.
   kModelTooLarge,        // A model does not fit into the memory budget of its service.
   kInvalidModelOutput,   // A model gave a NaN, an infinity or outputs of a wrong shape.
-  kInternal,             // A broken invariant.
+  // Machines.
+  kOutOfMemory,  // The machine or the process has no memory left for it.
+  kInternal,     // A broken invariant.
 };
 
 // The reason's public spelling, UPPER_SNAKE_CASE; empty for kNone.
@@ -84,6 +86,8 @@ absl::Status Annotate(const absl::Status& status, std::string_view prefix);
 absl::Status InvalidArgument(Reason reason, std::string_view message);
 // INVALID_ARGUMENT, INVALID_FIELD, with metadata `field`.
 absl::Status InvalidField(std::string_view field, std::string_view what);
+// RESOURCE_EXHAUSTED, OUT_OF_MEMORY; `what` could not be done, as in "decoding".
+absl::Status OutOfMemory(std::string_view what);
 
 }  // namespace reelsight
 

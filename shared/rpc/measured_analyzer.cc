@@ -52,7 +52,7 @@ class MeasuredAnalyzer final : public analysis::Analyzer {
     try {
       return function();
     } catch (const std::bad_alloc&) {
-      return absl::ResourceExhaustedError(absl::StrCat(name_, ": out of memory"));
+      return OutOfMemory(name_);
     } catch (const std::exception& error) {
       return MakeError(absl::StatusCode::kInternal, Reason::kInternal, absl::StrCat(name_, ": ", error.what()));
     }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures with extreme sides, of every codec and container that can hold them: refused with the side named, or analysed
-like any other."""
+like any other. And memory that runs short while a large one is decoded."""
 
 import json
+import resource
 import subprocess
 
 import grpc
@@ -99,10 +100,15 @@ def test_extreme_sides(stub, extreme, width, height, suffix, codec, side):
         check_refused(caught.value, side)
 
 
-def analyze(path, *flags):
+def analyze(path, *flags, address_space=None):
     """The embedded program's exit status, its answer or None, and what it said."""
+
+    def limit():
+        if address_space is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+
     command = [servers.program("reelsight"), "analyze", path, "--format", "json", "--output", "-", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, preexec_fn=limit)
     return done.returncode, json.loads(done.stdout) if done.returncode == 0 else None, done.stderr
 
 
@@ -115,3 +121,26 @@ def test_the_embedded_program_refuses_too(extreme):
     status, answer, _ = analyze(extreme(1, 16000, ".mkv", (*PNG, "gray")), "--analyzers", "cut_analysis,color_analysis")
     assert status == 0
     assert answer["video"]["frameCount"] == "2"
+
+
+@pytest.fixture(scope="module")
+def large(folder):
+    """8K, 40 frames."""
+    path = folder / "8k.mp4"
+    if not path.exists():
+        clips.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=7680x4320:rate=25", "-frames:v", "40", "-crf", "40", *H264, path)
+    return path
+
+
+# From too little to start with up to enough.
+@pytest.mark.parametrize("megabytes", [600, 750, 900, 1050, 1200, 1400, 1700, 4000])
+def test_short_memory_is_told_and_never_a_shorter_answer(large, megabytes):
+    flags = ("--analyzers", "color_analysis,camera_analysis")
+    status, answer, said = analyze(large, *flags, address_space=megabytes * 1000 * 1000)
+    if status == 0:
+        assert answer["video"]["frameCount"] == "40"
+        assert answer["video"].get("decodeErrors", "0") == "0"
+        return
+    assert status == 1, said
+    assert "RESOURCE_EXHAUSTED" in said or "OUT_OF_MEMORY" in said, said
+    assert megabytes < 4000, "that much is enough"
