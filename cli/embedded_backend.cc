@@ -17,8 +17,8 @@
 #include "shared/inference/models_config.h"
 #include "shared/process/cpu_set.h"
 #include "shared/process/version.h"
-#include "shared/rpc/analyzer_service.h"
 #include "shared/rpc/grpc_analyzer_client.h"
+#include "shared/service/measured_analyzer.h"
 
 namespace reelsight::cli {
 
@@ -60,23 +60,23 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
   ASSIGN_OR_RETURN(backend->runtime_,
                    inference::ModelRuntime::Create(*backend->store_, std::move(runtime_options), metrics));
   // The list of services. A new one is one line here.
-  ASSIGN_OR_RETURN(
-      auto lightweight,
-      analysis::AnalyzerHost::Create(
-          "lightweight", process::Version(),
-          rpc::MeasureAnalyzers(lightweight::MakeLightweightAnalyzers(backend->runtime_.get()), *metrics), workers));
+  ASSIGN_OR_RETURN(auto lightweight, analysis::AnalyzerHost::Create(
+                                         "lightweight", process::Version(),
+                                         service::MeasureAnalyzers(
+                                             lightweight::MakeLightweightAnalyzers(backend->runtime_.get()), *metrics),
+                                         workers));
   backend->hosts_.push_back(std::move(lightweight));
   ASSIGN_OR_RETURN(
       auto detection,
       analysis::AnalyzerHost::Create(
           "detection", process::Version(),
-          rpc::MeasureAnalyzers(detection::MakeDetectionAnalyzers(*backend->runtime_), *metrics), workers));
+          service::MeasureAnalyzers(detection::MakeDetectionAnalyzers(*backend->runtime_), *metrics), workers));
   backend->hosts_.push_back(std::move(detection));
   ASSIGN_OR_RETURN(
       auto segmentation,
       analysis::AnalyzerHost::Create(
           "segmentation", process::Version(),
-          rpc::MeasureAnalyzers(segmentation::MakeSegmentationAnalyzers(*backend->runtime_), *metrics), workers));
+          service::MeasureAnalyzers(segmentation::MakeSegmentationAnalyzers(*backend->runtime_), *metrics), workers));
   backend->hosts_.push_back(std::move(segmentation));
   measured.workers.Set({label}, workers);
   backend->executor_ = std::make_unique<concurrency::FairExecutor>(

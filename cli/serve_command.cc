@@ -12,7 +12,7 @@
 #include "shared/process/config_file.h"
 #include "shared/process/signals.h"
 #include "shared/process/version.h"
-#include "shared/rpc/server.h"
+#include "shared/rpc/run_server.h"
 #include "shared/rpc/server_config.h"
 #include "shared/telemetry/log.h"
 #include "shared/telemetry/metrics.h"

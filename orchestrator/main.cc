@@ -11,7 +11,7 @@
 #include "shared/process/program.h"
 #include "shared/process/version.h"
 #include "shared/rpc/grpc_analyzer_client.h"
-#include "shared/rpc/server.h"
+#include "shared/rpc/run_server.h"
 #include "shared/rpc/server_config.h"
 
 namespace reelsight::orchestrator {

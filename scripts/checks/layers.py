@@ -5,6 +5,15 @@ import re
 
 import tree
 
+# What the orchestrator may know: no engine, no model.
+ORCHESTRATED = [
+    "shared/base",
+    "shared/concurrency",
+    "shared/analysis",
+    "shared/telemetry",
+    "shared/process",
+    "shared/rpc",
+]
 # Folder -> folders of ours that its files may include, besides itself and the folders below it.
 LAYERS = {
     "shared/base": [],
@@ -25,7 +34,8 @@ LAYERS = {
         "shared/process",
         "shared/model_store",
     ],
-    "shared/rpc": [
+    "shared/rpc": ["shared/base", "shared/concurrency", "shared/analysis", "shared/telemetry", "shared/process"],
+    "shared/service": [
         "shared/base",
         "shared/concurrency",
         "shared/analysis",
@@ -33,14 +43,15 @@ LAYERS = {
         "shared/process",
         "shared/model_store",
         "shared/inference",
+        "shared/rpc",
     ],
     "shared/testing": ["shared"],
-    "orchestrator/source": ["shared"],
-    "orchestrator/decode": ["shared", "orchestrator/source"],
-    "orchestrator/plan": ["shared"],
-    "orchestrator/fanout": ["shared", "orchestrator/plan", "orchestrator/decode"],
-    "orchestrator/merge": ["shared", "orchestrator/plan", "orchestrator/fanout"],
-    "orchestrator": ["shared"],
+    "orchestrator/source": ORCHESTRATED,
+    "orchestrator/decode": [*ORCHESTRATED, "orchestrator/source"],
+    "orchestrator/plan": ORCHESTRATED,
+    "orchestrator/fanout": [*ORCHESTRATED, "orchestrator/plan", "orchestrator/decode"],
+    "orchestrator/merge": [*ORCHESTRATED, "orchestrator/plan", "orchestrator/fanout"],
+    "orchestrator": ORCHESTRATED,
     "services": ["shared"],
     "cli": ["shared", "orchestrator", "services"],
     "tests": ["shared", "orchestrator", "services", "cli"],

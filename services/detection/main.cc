@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/detection/analyzers.h"
-#include "shared/rpc/analyzer_service_main.h"
+#include "shared/service/analyzer_service_main.h"
 
 int main(int argc, char** argv) {
-  return reelsight::rpc::AnalyzerServiceMain(
+  return reelsight::service::AnalyzerServiceMain(
       argc, argv,
       {.name = "detection",
        .description = "Objects, poses, eyes and texts of short videos, by neural networks, as a gRPC service.",

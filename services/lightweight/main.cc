@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/lightweight/analyzers.h"
-#include "shared/rpc/analyzer_service_main.h"
+#include "shared/service/analyzer_service_main.h"
 
 int main(int argc, char** argv) {
-  return reelsight::rpc::AnalyzerServiceMain(
+  return reelsight::service::AnalyzerServiceMain(
       argc, argv,
       {.name = "lightweight",
        .description = "Cuts, scenes, camera motion and colours of short videos, on the CPU, as a gRPC service.",

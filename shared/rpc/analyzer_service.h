@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // analyzer.v1.AnalyzerService over an AnalyzerHost: gRPC's threads validate and queue, the executor's threads work.
+// Describe alone is answered at once: it only looks things up.
 #pragma once
 
 #include <memory>
@@ -45,10 +46,5 @@ class AnalyzerServiceImpl final : public analyzer::v1::AnalyzerService::Callback
   const CallEnvironment environment_;
   const std::unique_ptr<BatchAllocator> allocator_;
 };
-
-// Wraps each analyzer so that its batches, failures and times are counted, and a C++ exception of a library it uses
-// becomes a status. `metrics` must outlive them.
-std::vector<std::unique_ptr<analysis::Analyzer>> MeasureAnalyzers(
-    std::vector<std::unique_ptr<analysis::Analyzer>> analyzers, telemetry::Metrics& metrics);
 
 }  // namespace reelsight::rpc

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "shared/rpc/run_server.h"
+
 #include <optional>
 #include <utility>
 
 #include "shared/base/status.h"
 #include "shared/process/memory_trimmer.h"
 #include "shared/process/signals.h"
-#include "shared/rpc/server.h"
 #include "shared/telemetry/log.h"
 #include "shared/telemetry/resident_memory.h"
 

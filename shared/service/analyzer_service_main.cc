@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shared/rpc/analyzer_service_main.h"
+#include "shared/service/analyzer_service_main.h"
 
 #include <algorithm>
 #include <set>
@@ -15,10 +15,11 @@
 #include "shared/process/slice.h"
 #include "shared/process/version.h"
 #include "shared/rpc/analyzer_service.h"
-#include "shared/rpc/server.h"
+#include "shared/rpc/run_server.h"
 #include "shared/rpc/server_config.h"
+#include "shared/service/measured_analyzer.h"
 
-namespace reelsight::rpc {
+namespace reelsight::service {
 namespace {
 
 using config::v1::AnalyzerServiceConfig;
@@ -46,9 +47,9 @@ absl::Status Prepare(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* c
   if (config->server().max_receive_bytes() == 0) {
     config->mutable_server()->set_max_receive_bytes(kDefaultMaxReceiveBytes);
   }
-  ApplyDefaults(parts.default_listen_address, parts.default_metrics_address, config->mutable_server());
+  rpc::ApplyDefaults(parts.default_listen_address, parts.default_metrics_address, config->mutable_server());
   if (config->max_queued_batches() == 0) config->set_max_queued_batches(64);
-  RETURN_IF_ERROR(CheckServerConfig(config->server()));
+  RETURN_IF_ERROR(rpc::CheckServerConfig(config->server()));
   if (config->max_queued_batches() < 1) return InvalidField("max_queued_batches", "must be at least 1");
   RETURN_IF_ERROR(process::CheckSlice(*config));
   RETURN_IF_ERROR(inference::CheckModelsConfig(config->models()));
@@ -58,7 +59,7 @@ absl::Status Prepare(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* c
 }
 
 absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig& config) {
-  ASSIGN_OR_RETURN(const telemetry::LogOptions log, ToLogOptions(config.server().log(), parts.name));
+  ASSIGN_OR_RETURN(const telemetry::LogOptions log, rpc::ToLogOptions(config.server().log(), parts.name));
   telemetry::InitLog(log);
   // First of all, because it does not move threads that run already.
   ASSIGN_OR_RETURN(const process::Slice slice, process::TakeSlice(config));
@@ -85,7 +86,7 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
   ASSIGN_OR_RETURN(const std::unique_ptr<analysis::AnalyzerHost> host,
                    analysis::AnalyzerHost::Create(parts.name, process::Version(),
                                                   MeasureAnalyzers(std::move(analyzers), metrics), threads));
-  CallGate gate(config.server().max_concurrent_calls());
+  rpc::CallGate gate(config.server().max_concurrent_calls());
   metrics.analyzers().workers.Set({parts.name}, threads);
   concurrency::FairExecutor executor({.thread_count = threads,
                                       .max_queued = config.max_queued_batches(),
@@ -94,8 +95,8 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
                                         metrics.analyzers().queue_length.Set({parts.name}, queued);
                                         metrics.analyzers().workers_busy.Set({parts.name}, running);
                                       }});
-  AnalyzerServiceImpl service(*host, executor, {gate, &metrics});
-  return RunServer(
+  rpc::AnalyzerServiceImpl service(*host, executor, {gate, &metrics});
+  return rpc::RunServer(
       config.server(), gate,
       {.name = parts.name,
        .services = {{&service, analyzer::v1::AnalyzerService::service_full_name(), [&] { return service.Health(); }}},
@@ -121,4 +122,4 @@ int AnalyzerServiceMain(int argc, const char* const* argv, const AnalyzerService
       info, argc, argv, &config, [&] { return Prepare(parts, &config); }, [&] { return Run(parts, config); });
 }
 
-}  // namespace reelsight::rpc
+}  // namespace reelsight::service

@@ -11,7 +11,7 @@
 #include "shared/analysis/analyzer.h"
 #include "shared/inference/model_source.h"
 
-namespace reelsight::rpc {
+namespace reelsight::service {
 
 struct AnalyzerServiceParts {
   // Wire name of the service, for instance `lightweight`; the program is `reelsight-` and this.
@@ -28,4 +28,4 @@ struct AnalyzerServiceParts {
 // could not serve, 2 wrong usage or configuration.
 int AnalyzerServiceMain(int argc, const char* const* argv, const AnalyzerServiceParts& parts);
 
-}  // namespace reelsight::rpc
+}  // namespace reelsight::service
