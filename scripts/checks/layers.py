@@ -20,6 +20,7 @@ LAYERS = {
     "shared/batching": ["shared/base"],
     "shared/cache": ["shared/base"],
     "shared/concurrency": ["shared/base"],
+    "shared/generation": ["shared/base"],
     "shared/analysis": ["shared/base", "shared/concurrency"],
     "shared/telemetry": ["shared/base", "shared/concurrency"],
     "shared/process": ["shared/base", "shared/telemetry"],
@@ -58,7 +59,7 @@ LAYERS = {
     "protos": [],
 }
 # std + absl only, so that ThreadSanitizer can run on them: Debian's gRPC and FFmpeg are not built for it.
-PLAIN = ["shared/base", "shared/batching", "shared/cache", "shared/concurrency"]
+PLAIN = ["shared/base", "shared/batching", "shared/cache", "shared/concurrency", "shared/generation"]
 FOREIGN = re.compile(r"^(grpc|google/|reelsight/|opencv2/|libav|libsw|torch/|ATen/|curl/|prometheus/|spdlog/)")
 INCLUDE = re.compile(r'^\s*#include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 
