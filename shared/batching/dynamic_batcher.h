@@ -43,7 +43,7 @@ struct BatchObserver {
 struct BatcherOptions {
   // Most items of a batch, at least 1. Raising it costs memory and latency.
   int max_batch = 1;
-  // Items of the first batches, until more is learnt to be good; 0: max_batch. See start_batch.h.
+  // Items of the first batches, until more is learnt to be good; 0: max_batch. See StartBatch.
   int start_batch = 0;
   // How long a batch that is not full waits for more. 0: runs with what is there.
   std::chrono::steady_clock::duration hold_time = {};

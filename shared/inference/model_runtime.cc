@@ -25,6 +25,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Of models whose entry states none.
+constexpr int kGeneralStartBatch = 8;
+
 double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // Resident memory of this process.
@@ -32,6 +35,19 @@ int64_t ResidentBytes() {
   int64_t total_pages = 0, resident_pages = 0;
   std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
   return resident_pages * sysconf(_SC_PAGESIZE);
+}
+
+// Of a file, or of all files in a folder; 0 of what is not there.
+int64_t BytesAt(const std::string& path) {
+  std::error_code error;
+  if (const auto size = std::filesystem::file_size(path, error); !error) return static_cast<int64_t>(size);
+  int64_t bytes = 0;
+  for (const auto& file : std::filesystem::directory_iterator(path, error)) {
+    std::error_code ignored;
+    const auto size = file.file_size(ignored);
+    if (!ignored) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
 }
 
 // True if all values are finite. Sums instead of branches, so that it runs at memory speed.
@@ -269,9 +285,8 @@ absl::Status ModelRuntime::Installed(std::string_view name) const {
 absl::StatusOr<PinnedModel> ModelRuntime::Acquire(std::string_view name, const CancelToken& cancel) {
   ASSIGN_OR_RETURN(const config::v1::ModelEntry* const entry, Entry(name));
   ASSIGN_OR_RETURN(const std::string path, store_.Installed(name));
-  std::error_code error;
   // Weights, and about as much again for packed weights and working memory; what it really takes is measured.
-  const auto estimate = static_cast<int64_t>(std::filesystem::file_size(path, error)) * 2;
+  const int64_t estimate = 2 * BytesAt(path);
   ASSIGN_OR_RETURN(Cache::Pinned pinned, cache_.Acquire(
                                              entry->name(), estimate, [&] { return Load(*entry, path); }, cancel));
   return PinnedModel{std::move(pinned.value), pinned.hit};
@@ -311,7 +326,8 @@ absl::StatusOr<ModelRuntime::Cache::Loaded> ModelRuntime::Load(const config::v1:
   batching::BatcherOptions batcher;
   batcher.max_batch = on_gpu && HasOpenBatch(*engine) ? options_.max_batch : 1;
   if (on_gpu && options_.device_memory_bytes > 0) {
-    batcher.start_batch = batching::StartBatch(entry.task(), options_.device_memory_bytes - cache_.used_bytes());
+    batcher.start_batch = batching::StartBatch(entry.start_batch() > 0 ? entry.start_batch() : kGeneralStartBatch,
+                                               options_.device_memory_bytes - cache_.used_bytes());
   }
   batcher.target_batch_duration = on_gpu ? options_.target_batch_duration : Clock::duration::zero();
   batcher.hold_time = on_gpu ? options_.hold_time : Clock::duration::zero();

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "shared/base/mutex.h"
-#include "shared/cache/lru_cache.h"
+#include "shared/cache/pinned_lru_cache.h"
 #include "shared/inference/engine.h"
 #include "shared/inference/model_source.h"
 #include "shared/model_store/model_store.h"

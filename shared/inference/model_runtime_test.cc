@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 #include <thread>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -58,7 +59,7 @@ class ModelRuntimeTest : public ::testing::Test {
                               ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(directory_);
     const auto catalog = model_store::ModelCatalog::Parse(
-        absl::StrCat(Entry("a", "default_for_task: true"), Entry("b"), Entry("c", "cpu_only: true"),
+        absl::StrCat(Entry("a", "default_for_task: true start_batch: 64"), Entry("b"), Entry("c", "cpu_only: true"),
                      Entry("d", "cpu_only: true"), Entry("absent"), Entry("gone")),
         "test");
     store_ = std::make_unique<model_store::ModelStore>(*catalog, directory_);
@@ -229,17 +230,21 @@ TEST_F(ModelRuntimeTest, AllModelsTogetherRunOnNoMoreThreadsThanTheSliceHas) {
   EXPECT_EQ(counts.most, 2);
 }
 
-TEST_F(ModelRuntimeTest, FirstBatchesOnAGpuFollowItsFreeMemory) {
-  for (const auto& [megabytes, items] : {std::pair{7000, 16}, {12000, 32}, {40000, 64}, {0, 48}}) {
+TEST_F(ModelRuntimeTest, FirstBatchesOnAGpuFollowTheCatalogueAndItsFreeMemory) {
+  // `a` asks for 64, `b` for nothing, which stands for 8.
+  for (const auto& [megabytes, of_a, of_b] : {std::tuple{7000, 16, 2}, {12000, 32, 4}, {40000, 64, 8}, {0, 48, 48}}) {
     ModelRuntime::Options options;
     options.device = "cuda:0";
-    options.max_batch = items == 48 ? 48 : 64;
+    options.max_batch = megabytes == 0 ? 48 : 64;
     options.device_memory_bytes = int64_t{megabytes} << 20;
     options.gpu_engine = [](const std::string&, const EngineOptions&) {
       return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<DoublingEngine>(1000));
     };
-    ASSERT_TRUE(Make(std::move(options))->Acquire("a", CancelToken()).ok());
-    EXPECT_EQ(metrics_.models().batch_limit.Value({"a"}), items);
+    const auto runtime = Make(std::move(options));
+    ASSERT_TRUE(runtime->Acquire("a", CancelToken()).ok());
+    ASSERT_TRUE(runtime->Acquire("b", CancelToken()).ok());
+    EXPECT_EQ(metrics_.models().batch_limit.Value({"a"}), of_a);
+    EXPECT_EQ(metrics_.models().batch_limit.Value({"b"}), of_b);
   }
 }
 

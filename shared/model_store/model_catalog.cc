@@ -20,6 +20,7 @@ using config::v1::ModelEntry;
 using config::v1::ModelFile;
 
 constexpr size_t kSha256Digits = 64;
+constexpr int kMaxStartBatch = 1024;
 
 bool IsPlainName(const std::string& name) {
   return !name.empty() && name.size() <= 128 && name[0] != '.' && name[0] != '-' &&
@@ -61,6 +62,12 @@ absl::Status CheckEntry(const ModelEntry& entry) {
   if (entry.has_converter() && (entry.converter().kind().empty() || !IsFileName(entry.converter().output()) ||
                                 names.contains(entry.converter().output()))) {
     return InvalidField("converter", "needs a kind, and an output that is no file of the model");
+  }
+  if (entry.folder() && entry.has_converter()) {
+    return InvalidField("folder", "does not go with a converter, whose output is one file");
+  }
+  if (entry.start_batch() < 0 || entry.start_batch() > kMaxStartBatch) {
+    return InvalidField("start_batch", absl::StrCat("must be 1 to ", kMaxStartBatch, ", or 0 for the general size"));
   }
   if ((entry.input().mean_size() != 0 && entry.input().mean_size() != 3) ||
       (entry.input().scale_size() != 0 && entry.input().scale_size() != 3)) {

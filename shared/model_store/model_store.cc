@@ -58,6 +58,10 @@ std::string ModelStore::MainFileOf(const ModelEntry& entry) const {
   return absl::StrCat(FolderOf(entry), "/", entry.has_converter() ? entry.converter().output() : entry.files(0).name());
 }
 
+std::string ModelStore::PathOf(const ModelEntry& entry) const {
+  return entry.folder() ? FolderOf(entry) : MainFileOf(entry);
+}
+
 absl::StatusOr<const ModelEntry*> ModelStore::Entry(std::string_view name) const {
   if (const ModelEntry* const entry = catalog_.Find(name); entry != nullptr) return entry;
   return InvalidField("model",
@@ -68,9 +72,9 @@ absl::StatusOr<const ModelEntry*> ModelStore::Entry(std::string_view name) const
 
 absl::StatusOr<std::string> ModelStore::Installed(std::string_view name) const {
   ASSIGN_OR_RETURN(const ModelEntry* const entry, Entry(name));
-  const std::string main_file = MainFileOf(*entry);
   std::error_code error;
   if (entry->has_converter()) {
+    const std::string main_file = MainFileOf(*entry);
     // The hash file is written last, so it stands for a whole conversion. What it was made of may be gone.
     if (std::filesystem::is_regular_file(main_file, error) && std::filesystem::exists(HashFileOf(main_file), error)) {
       return main_file;
@@ -81,7 +85,7 @@ absl::StatusOr<std::string> ModelStore::Installed(std::string_view name) const {
     const auto size = std::filesystem::file_size(absl::StrCat(FolderOf(*entry), "/", file.name()), error);
     if (error || static_cast<int64_t>(size) != file.size_bytes()) return Missing(*entry);
   }
-  return main_file;
+  return PathOf(*entry);
 }
 
 absl::Status ModelStore::Verify(std::string_view name) const {

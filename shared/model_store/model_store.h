@@ -37,10 +37,12 @@ class ModelStore {
 
   // DIRECTORY/NAME/VERSION.
   std::string FolderOf(const config::v1::ModelEntry& entry) const;
-  // The file that an engine loads, wherever it is installed or not.
+  // Where a model lies that is one file, whether it is installed or not.
   std::string MainFileOf(const config::v1::ModelEntry& entry) const;
+  // What is loaded, whether it is installed or not: MainFileOf, or FolderOf a model that is a folder of files.
+  std::string PathOf(const config::v1::ModelEntry& entry) const;
 
-  // The file that an engine loads. FAILED_PRECONDITION, WEIGHTS_MISSING with the command that gets the model, if a file
+  // PathOf the model. FAILED_PRECONDITION, WEIGHTS_MISSING with the command that gets the model, if a file
   // is absent or of another size; INVALID_ARGUMENT, INVALID_FIELD, if the catalogue lacks the name. Looks at sizes
   // only.
   absl::StatusOr<std::string> Installed(std::string_view name) const;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -46,6 +47,15 @@ TEST(ModelCatalogTest, TheBuiltInOneIsValid) {
     EXPECT_FALSE(entry.family().empty()) << name;
     EXPECT_FALSE(entry.description().empty()) << name;
   }
+}
+
+// They are those of the system that this one was made after; other sizes are learnt from.
+TEST(ModelCatalogTest, FirstBatchesOfTheBuiltInModelsFollowTheirTask) {
+  const std::map<std::string, int> by_task = {{"object_detection", 64},       {"body_pose", 16},
+                                              {"eye_tracking", 16},           {"text_overlay", 16},
+                                              {"background_segmentation", 8}, {"cut_analysis", 32}};
+  const auto catalog = ModelCatalog::Load({});
+  for (const auto& [name, entry] : catalog->models()) EXPECT_EQ(entry.start_batch(), by_task.at(entry.task())) << name;
 }
 
 TEST(ModelCatalogTest, OwnEntriesOverrideAndErrorsHaveAPlace) {
@@ -106,6 +116,8 @@ TEST(ModelCatalogTest, BadEntriesAreRefused) {
   EXPECT_THAT(error("models { name: 'x' version: '1' files { name: '../a' } }"), HasSubstr("no file name"));
   EXPECT_THAT(error("models { name: 'x' version: '1' files { name: 'a' sha256: 'short' } }"), HasSubstr("hexadecimal"));
   EXPECT_THAT(error(Entry("x") + Entry("x")), HasSubstr("is there twice"));
+  EXPECT_THAT(error(Entry("x", "start_batch: 2000")), HasSubstr("start_batch: must be 1 to 1024"));
+  EXPECT_THAT(error(Entry("x", "folder: true converter { kind: 'tfjs' output: 'x.onnx' }")), HasSubstr("folder"));
 }
 
 TEST(ModelStoreTest, MissingModelsSayTheCommand) {
@@ -155,6 +167,25 @@ TEST(ModelStoreTest, CheckReadsWhatChangedAndSaysWhatMendsIt) {
   EXPECT_FALSE(store.Check("x").ok());
   EXPECT_EQ(store.hashes().reads(), 3);
   EXPECT_EQ(GetReason(StoreIn(directory, Entry("y")).Check("y")), "WEIGHTS_MISSING");
+}
+
+TEST(ModelStoreTest, AModelOfSeveralFilesIsTheirFolderOnceAllAreThere) {
+  const testing::ScratchFolder folder;
+  const std::string& directory = folder.path();
+  const std::string second = absl::StrCat("files { name: 'tokenizer.json' sha256: '", kHelloSha256,
+                                          "' size_bytes: 5 path: 'tokenizer.json' } ");
+  const ModelStore store = StoreIn(directory, Entry("x", second + "folder: true") + Entry("y", second));
+  for (const char* model : {"x", "y"}) {
+    Write(absl::StrCat(directory, "/", model, "/1/hello.onnx"), "hello");
+    EXPECT_FALSE(store.Installed(model).ok());
+    Write(absl::StrCat(directory, "/", model, "/1/tokenizer.json"), "hello");
+  }
+  EXPECT_EQ(*store.Installed("x"), directory + "/x/1");
+  EXPECT_TRUE(store.Verify("x").ok());
+  // Of one that is a file the others are company.
+  EXPECT_EQ(*store.Installed("y"), directory + "/y/1/hello.onnx");
+  Write(directory + "/x/1/tokenizer.json", "hellx");
+  EXPECT_THAT(std::string(store.Verify("x").message()), HasSubstr("tokenizer.json"));
 }
 
 TEST(ModelStoreTest, AConvertedModelIsThereOnceItsHashIs) {
