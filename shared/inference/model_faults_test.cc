@@ -260,10 +260,13 @@ TEST(ModelFaultsTest, TwoServicesOnOneMachineShareItsMemory) {
     return used;
   };
   Gate run;
-  const auto first = made.Open(
-      {.memory_budget_bytes = 4 * kCharge, .used_memory_fraction = used_memory, .cpu_engine = Charged(nullptr, &run)});
-  const auto second =
-      made.Open({.memory_budget_bytes = 4 * kCharge, .used_memory_fraction = used_memory, .cpu_engine = Charged()});
+  const auto open = [&](Gate* gate) {
+    return made.Open({.memory_budget_bytes = 4 * kCharge,
+                      .used_memory_fraction = used_memory,
+                      .upkeep_period = {},
+                      .cpu_engine = Charged(nullptr, gate)});
+  };
+  const auto first = open(&run), second = open(nullptr);
   services = {first.get(), second.get()};
   ASSERT_TRUE(first->runtime().Acquire("b", CancelToken()).ok());
   absl::StatusOr<float> answer;
@@ -279,15 +282,17 @@ TEST(ModelFaultsTest, TwoServicesOnOneMachineShareItsMemory) {
   EXPECT_EQ(second->runtime().used_bytes(), 0);
   EXPECT_EQ(first->runtime().used_bytes(), 2 * kCharge);
 
-  // The first unloads what it does not use the next time somebody asks what it has, and the second gets its model.
+  // The first unloads what it does not use by its next upkeep, and the second gets its model.
   EXPECT_TRUE(first->runtime().Installed("a").ok());
+  EXPECT_EQ(first->metrics().models().evictions_total.Value({"b"}), 0);
+  first->runtime().Maintain();
   EXPECT_EQ(first->metrics().models().evictions_total.Value({"b"}), 1);
   EXPECT_EQ(first->runtime().used_bytes(), kCharge);
   EXPECT_EQ(*Ask(second->runtime(), "c", 1), 105);
 
   // Now the first is refused more, until the second lets go; what it runs goes on.
   EXPECT_EQ(first->runtime().Acquire("b", CancelToken()).status().code(), absl::StatusCode::kResourceExhausted);
-  second->runtime().Sweep();
+  second->runtime().Maintain();
   EXPECT_EQ(second->runtime().used_bytes(), 0);
   EXPECT_TRUE(first->runtime().Acquire("b", CancelToken()).ok());
   run.Open();

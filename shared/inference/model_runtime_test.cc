@@ -121,65 +121,10 @@ TEST_F(ModelRuntimeTest, ABatchOnAGpuIsOneRun) {
   EXPECT_EQ((*results)[1][0].values<float>()[0], 20);
   EXPECT_EQ((*results)[1][0].shape(), (Shape{1, 2}));
   EXPECT_EQ(metrics_.models().batch_size.Count({"a"}), 1);
-  // One without a form for the GPU runs on the CPU, and says so.
+  // One without a form for the GPU runs on the CPU, as Make checks, and says so.
   EXPECT_TRUE(runtime->Acquire("c", CancelToken()).ok());
   EXPECT_EQ(metrics_.models().on_cpu_beside_gpu.Value({"c"}), 1);
   EXPECT_EQ(metrics_.models().on_cpu_beside_gpu.Value({"a"}), 0);
-}
-
-TEST_F(ModelRuntimeTest, AModelOnTheCpuBesideAGpuIsToldByDescriptionsAndResults) {
-  ModelRuntime::Options options;
-  options.device = "cuda:0";
-  options.gpu_engine = [](const std::string&, const EngineOptions& engine_options) {
-    EXPECT_EQ(engine_options.device, "cuda:0");
-    return absl::StatusOr<std::unique_ptr<Engine>>(std::make_unique<DoublingEngine>(1000));
-  };
-  const auto runtime = Make(std::move(options));
-  const std::string told = "model c runs on the CPU, not on cuda:0, whose engine cannot run it";
-  analyzer::v1::AnalyzerDescription description;
-  DescribeModels(*runtime, {"a", "c"}, &description);
-  EXPECT_TRUE(description.available());
-  EXPECT_EQ(description.unavailable_reason(), told);
-  EXPECT_EQ(description.models(0).device(), "cuda:0");
-  EXPECT_EQ(description.models(1).device(), "cpu");
-  description.Clear();
-  DescribeModels(*runtime, {"c", "absent"}, &description);
-  EXPECT_THAT(description.unavailable_reason(), HasSubstr("reelsight models pull absent"));
-  analyzer::v1::SummarizeResponse response;
-  ASSERT_TRUE(SetModels(*runtime, {"c", "a"}, &response).ok());
-  EXPECT_EQ(response.warning(), told);
-  EXPECT_EQ(response.model().name(), "c");
-  ASSERT_EQ(response.models_size(), 2);
-  EXPECT_EQ(response.models(0).device(), "cpu");
-  EXPECT_EQ(response.models(1).device(), "cuda:0");
-  response.Clear();
-  response.set_warning("half of it");
-  ASSERT_TRUE(SetModels(*runtime, {"c", "d"}, &response).ok());
-  EXPECT_EQ(response.warning(), "half of it; models c, d run on the CPU, not on cuda:0, whose engine cannot run them");
-  // They run where it was said.
-  ASSERT_TRUE(runtime->Acquire("a", CancelToken()).ok());
-  ASSERT_TRUE(runtime->Acquire("c", CancelToken()).ok());
-}
-
-TEST_F(ModelRuntimeTest, OnAMachineWithoutAGpuNothingIsToldOfTheCpu) {
-  const auto runtime = Make({});
-  analyzer::v1::AnalyzerDescription description;
-  DescribeModels(*runtime, {"a", "c"}, &description);
-  EXPECT_EQ(description.unavailable_reason(), "");
-  EXPECT_EQ(description.models(0).device(), "cpu");
-  analyzer::v1::SummarizeResponse response;
-  ASSERT_TRUE(SetModels(*runtime, {"c"}, &response).ok());
-  EXPECT_EQ(response.warning(), "");
-  EXPECT_EQ(SetModels(*runtime, {"nonsense"}, &response).code(), absl::StatusCode::kInvalidArgument);
-}
-
-TEST_F(ModelRuntimeTest, UsesOnBehalfOfASummaryAreCounted) {
-  const auto runtime = Make({});
-  analyzer::v1::SummarizeResponse response;
-  for (int turn = 0; turn < 3; ++turn) ASSERT_TRUE(AcquireFor(response, *runtime, "a", CancelToken()).ok());
-  EXPECT_FALSE(AcquireFor(response, *runtime, "absent", CancelToken()).ok());
-  EXPECT_EQ(response.cache_misses(), 1);
-  EXPECT_EQ(response.cache_hits(), 2);
 }
 
 // Keeps what it runs a moment, and the most that ran at once of all such engines.
@@ -301,15 +246,32 @@ TEST_F(ModelRuntimeTest, MissingAndUnknownModelsSayWhatToDo) {
   EXPECT_EQ(missing.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(missing.message()), HasSubstr("reelsight models pull absent"));
   EXPECT_EQ(runtime->Acquire("nonsense", CancelToken()).status().code(), absl::StatusCode::kInvalidArgument);
-  analyzer::v1::AnalyzerDescription description;
-  DescribeModels(*runtime, {"a", "absent"}, &description);
-  EXPECT_FALSE(description.available());
-  EXPECT_THAT(description.unavailable_reason(), HasSubstr("reelsight models pull absent"));
-  EXPECT_EQ(description.models_size(), 2);
-  description.Clear();
-  DescribeModels(*runtime, {"absent", "a", "gone"}, &description);
-  EXPECT_EQ(description.unavailable_reason(),
-            "models absent, gone are not installed; get them by: reelsight models pull absent gone");
+  EXPECT_EQ(GetReason(runtime->Installed("absent")), "WEIGHTS_MISSING");
+}
+
+TEST_F(ModelRuntimeTest, QuestionsUnloadNothingAndReadNoMemory) {
+  std::atomic<int> reads = 0, seconds = 0;
+  ModelRuntime::Options options;
+  options.idle_ttl = std::chrono::seconds(60);
+  options.upkeep_period = {};
+  options.now = [&] { return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds)); };
+  options.used_memory_fraction = [&] { return ++reads, 0.87; };
+  const auto runtime = Make(std::move(options));
+  ASSERT_TRUE(runtime->Acquire("a", CancelToken()).ok());
+  reads = 0;
+  seconds = 1000;
+  for (int question = 0; question < 3; ++question) {
+    EXPECT_TRUE(runtime->Installed("a").ok());
+    EXPECT_FALSE(runtime->Installed("absent").ok());
+    EXPECT_TRUE(runtime->Entry("a").ok());
+    EXPECT_NE(runtime->DefaultFor("object_detection", ""), nullptr);
+  }
+  EXPECT_EQ(reads, 0);
+  EXPECT_EQ(runtime->used_bytes(), 1000);
+  EXPECT_EQ(metrics_.models().evictions_total.Value({"a"}), 0);
+  runtime->Maintain();
+  EXPECT_EQ(runtime->used_bytes(), 0);
+  EXPECT_EQ(metrics_.models().evictions_total.Value({"a"}), 1);
 }
 
 TEST_F(ModelRuntimeTest, AWrongSampleIsNamed) {

@@ -22,7 +22,7 @@ auto CatchExceptions(const std::string& name, Function function) -> decltype(fun
   try {
     return function();
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError(absl::StrCat(name, ": out of memory"));
+    return OutOfMemory(name);
   } catch (const std::exception& error) {
     return MakeError(absl::StatusCode::kInternal, Reason::kInternal, absl::StrCat(name, ": ", error.what()));
   }
