@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Models as analyzers see them: by name, loaded when needed, batched with those of other videos. model_runtime.h
-// implements it; tests may give a fake.
+// implements it; tests may give a fake. It knows no message of analyzers: see service/model_description.h.
 #pragma once
 
 #include <memory>
@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "reelsight/analyzer/v1/analyzer_service.pb.h"
 #include "reelsight/config/v1/model_catalog.pb.h"
-#include "shared/analysis/frame.h"
 #include "shared/base/cancel_token.h"
 #include "shared/inference/image_tensor.h"
 #include "shared/inference/onnx_metadata.h"
@@ -77,36 +75,12 @@ class ModelSource {
   std::string DeviceOf(const config::v1::ModelEntry& entry) const { return entry.cpu_only() ? "cpu" : device(); }
 };
 
-// Acquire on behalf of `view`, whose cache hits and misses it counts.
-absl::StatusOr<PinnedModel> AcquireFor(const analysis::BatchView& view, ModelSource& models, std::string_view name,
-                                       const CancelToken& cancel);
-
-// Acquire on behalf of the summary `response`, whose cache hits and misses it counts.
-absl::StatusOr<PinnedModel> AcquireFor(analyzer::v1::SummarizeResponse& response, ModelSource& models,
-                                       std::string_view name, const CancelToken& cancel);
-
 // `options` with the mean, scale and order of channels that the catalogue states for a model, where it does.
 ImageTensorOptions WithCatalogInput(ImageTensorOptions options, const config::v1::ModelInput& input);
-
-// What Describe and Summarize say of a model of `models`.
-analyzer::v1::Model DescribeModel(const ModelSource& models, const config::v1::ModelEntry& entry);
-
-// Says which of `names` run on the CPU although the others have a GPU; empty: none.
-std::string OnCpuBesideGpu(const ModelSource& models, const std::vector<std::string>& names);
 
 // The default for a part of a task, whose family the analyzer knows. FAILED_PRECONDITION, WEIGHTS_MISSING, if the
 // catalogue names none, or one of another family.
 absl::StatusOr<const config::v1::ModelEntry*> DefaultOfFamily(const ModelSource& models, std::string_view task,
                                                               std::string_view role, std::string_view family);
-
-// Sets `available` and `unavailable_reason` of `description`, and adds the models, by what is installed of `names`. The
-// reason names all that are missing, and one command that gets them; if none is, those of OnCpuBesideGpu.
-void DescribeModels(const ModelSource& models, const std::vector<std::string>& names,
-                    analyzer::v1::AnalyzerDescription* description);
-
-// Says in `response` that it was made with the models `names`, the main one first, and adds OnCpuBesideGpu to its
-// warning. REQUIRES: the catalogue has them all; the analyzer's own warning is set.
-absl::Status SetModels(const ModelSource& models, const std::vector<std::string>& names,
-                       analyzer::v1::SummarizeResponse* response);
 
 }  // namespace reelsight::inference

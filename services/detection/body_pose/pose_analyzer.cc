@@ -20,6 +20,7 @@
 #include "services/detection/tracking/byte_tracker.h"
 #include "shared/base/status.h"
 #include "shared/inference/image_tensor.h"
+#include "shared/service/model_description.h"
 
 namespace reelsight::body_pose {
 namespace {
@@ -108,7 +109,7 @@ class PoseAnalyzer final : public analysis::Analyzer {
     description.set_result_type(BodyPoseResult::descriptor()->full_name());
     const absl::StatusOr<const ModelEntry*> entry = ModelFor(models_, {});
     if (entry.ok()) {
-      inference::DescribeModels(models_, {(*entry)->name()}, &description);
+      service::DescribeModels(models_, {(*entry)->name()}, &description);
     } else {
       description.set_unavailable_reason(std::string(entry.status().message()));
     }
@@ -120,7 +121,7 @@ class PoseAnalyzer final : public analysis::Analyzer {
     ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<BodyPoseOptions>(*view.options));
     ASSIGN_OR_RETURN(const ModelEntry* const entry, ModelFor(models_, options));
     ASSIGN_OR_RETURN(const std::unique_ptr<PoseHead> head, HeadFor(*entry));
-    ASSIGN_OR_RETURN(const inference::PinnedModel model, inference::AcquireFor(view, models_, entry->name(), cancel));
+    ASSIGN_OR_RETURN(const inference::PinnedModel model, service::AcquireFor(view, models_, entry->name(), cancel));
     const inference::ImageTensorOptions input = inference::WithCatalogInput(head->input(), entry->input());
     std::vector<inference::Sample> samples;
     std::vector<inference::Affine> places;
@@ -183,7 +184,7 @@ class PoseAnalyzer final : public analysis::Analyzer {
       *out.mutable_last_offset() = out.observations().rbegin()->offset();
     }
     analyzer::v1::SummarizeResponse response = Respond(result, absl::Seconds(fps > 0 ? 1 / fps : 0), request);
-    RETURN_IF_ERROR(inference::SetModels(models_, {entry->name()}, &response));
+    RETURN_IF_ERROR(service::SetModels(models_, {entry->name()}, &response));
     return response;
   }
 

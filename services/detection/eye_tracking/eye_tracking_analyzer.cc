@@ -15,6 +15,7 @@
 #include "services/detection/eye_tracking/face_finder.h"
 #include "services/detection/eye_tracking/gaze.h"
 #include "services/detection/tracking/byte_tracker.h"
+#include "shared/service/model_description.h"
 
 namespace reelsight::eye_tracking {
 namespace {
@@ -266,8 +267,7 @@ class EyeTrackingAnalyzer final : public analysis::Analyzer {
     description.set_options_type(v1::EyeTrackingOptions::descriptor()->full_name());
     description.set_result_type(EyeTrackingResult::descriptor()->full_name());
     if (const auto names = ChooseModels(models_); names.ok()) {
-      inference::DescribeModels(models_, {names->short_range, names->full_range, names->mesh, names->iris},
-                                &description);
+      service::DescribeModels(models_, {names->short_range, names->full_range, names->mesh, names->iris}, &description);
     } else {
       description.set_unavailable_reason(std::string(names.status().message()));
     }
@@ -279,10 +279,10 @@ class EyeTrackingAnalyzer final : public analysis::Analyzer {
     ASSIGN_OR_RETURN(const v1::EyeTrackingOptions options, Options(*view.options));
     ASSIGN_OR_RETURN(const ModelNames names, ChooseModels(models_));
     FaceModels models;
-    ASSIGN_OR_RETURN(models.short_range, inference::AcquireFor(view, models_, names.short_range, cancel));
-    ASSIGN_OR_RETURN(models.full_range, inference::AcquireFor(view, models_, names.full_range, cancel));
-    ASSIGN_OR_RETURN(models.mesh, inference::AcquireFor(view, models_, names.mesh, cancel));
-    ASSIGN_OR_RETURN(models.iris, inference::AcquireFor(view, models_, names.iris, cancel));
+    ASSIGN_OR_RETURN(models.short_range, service::AcquireFor(view, models_, names.short_range, cancel));
+    ASSIGN_OR_RETURN(models.full_range, service::AcquireFor(view, models_, names.full_range, cancel));
+    ASSIGN_OR_RETURN(models.mesh, service::AcquireFor(view, models_, names.mesh, cancel));
+    ASSIGN_OR_RETURN(models.iris, service::AcquireFor(view, models_, names.iris, cancel));
     ASSIGN_OR_RETURN(const FaceFinder finder, FaceFinder::Create(std::move(models), {.min_score = options.min_score(),
                                                                                      .client = view.request_id}));
     std::vector<const analysis::Image*> pictures;
@@ -325,7 +325,7 @@ class EyeTrackingAnalyzer final : public analysis::Analyzer {
     response.set_headline(MakeHeadline(result));
     ASSIGN_OR_RETURN(const ModelNames names, ChooseModels(models_));
     RETURN_IF_ERROR(
-        inference::SetModels(models_, {names.mesh, names.short_range, names.full_range, names.iris}, &response));
+        service::SetModels(models_, {names.mesh, names.short_range, names.full_range, names.iris}, &response));
     return response;
   }
 

@@ -16,6 +16,7 @@
 #include "services/detection/text_overlay/text_payload.h"
 #include "services/detection/text_overlay/text_reader.h"
 #include "shared/base/status.h"
+#include "shared/service/model_description.h"
 
 namespace reelsight::text_overlay {
 namespace {
@@ -107,7 +108,7 @@ class TextAnalyzer final : public analysis::Analyzer {
     description.set_options_type(TextOverlayOptions::descriptor()->full_name());
     description.set_result_type(TextOverlayResult::descriptor()->full_name());
     if (const absl::StatusOr<TextModels> chosen = ChooseModels(models_, {}); chosen.ok()) {
-      inference::DescribeModels(models_, chosen->all(), &description);
+      service::DescribeModels(models_, chosen->all(), &description);
     } else {
       description.set_unavailable_reason(std::string(chosen.status().message()));
     }
@@ -174,7 +175,7 @@ class TextAnalyzer final : public analysis::Analyzer {
     response.mutable_typed()->PackFrom(result);
     std::vector<std::string> used = {names.recognizer, names.detector};
     if (!names.classifier.empty()) used.push_back(names.classifier);
-    RETURN_IF_ERROR(inference::SetModels(models_, used, &response));
+    RETURN_IF_ERROR(service::SetModels(models_, used, &response));
     return response;
   }
 
@@ -182,10 +183,10 @@ class TextAnalyzer final : public analysis::Analyzer {
   absl::StatusOr<std::unique_ptr<TextReader>> ReaderFor(const analysis::BatchView& view,
                                                         const TextOverlayOptions& options, const CancelToken& cancel) {
     ASSIGN_OR_RETURN(const TextModels names, ChooseModels(models_, options));
-    ASSIGN_OR_RETURN(inference::PinnedModel detector, inference::AcquireFor(view, models_, names.detector, cancel));
-    ASSIGN_OR_RETURN(inference::PinnedModel recognizer, inference::AcquireFor(view, models_, names.recognizer, cancel));
+    ASSIGN_OR_RETURN(inference::PinnedModel detector, service::AcquireFor(view, models_, names.detector, cancel));
+    ASSIGN_OR_RETURN(inference::PinnedModel recognizer, service::AcquireFor(view, models_, names.recognizer, cancel));
     if (names.classifier.empty()) return MakeCraftCrnnReader(std::move(detector), std::move(recognizer));
-    ASSIGN_OR_RETURN(inference::PinnedModel classifier, inference::AcquireFor(view, models_, names.classifier, cancel));
+    ASSIGN_OR_RETURN(inference::PinnedModel classifier, service::AcquireFor(view, models_, names.classifier, cancel));
     return MakePpOcrReader(std::move(detector), std::move(classifier), std::move(recognizer));
   }
 

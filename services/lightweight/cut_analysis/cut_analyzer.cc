@@ -12,6 +12,7 @@
 #include "services/lightweight/cut_analysis/thumbnail.h"
 #include "services/lightweight/cut_analysis/transition_detector.h"
 #include "services/lightweight/cut_analysis/transnet.h"
+#include "shared/service/model_description.h"
 
 namespace reelsight::cut_analysis {
 namespace {
@@ -114,10 +115,10 @@ analyzer::v1::AnalyzerDescription CutAnalyzer::Describe() const {
   *description.add_models() = analysis::ClassicalModel(kModelVersion);
   description.set_available(true);
   if (const absl::StatusOr<std::string> neural = NeuralModel({}); neural.ok() && !neural->empty()) {
-    *description.add_models() = inference::DescribeModel(*models_, **models_->Entry(*neural));
+    *description.add_models() = service::DescribeModel(*models_, **models_->Entry(*neural));
     const absl::Status installed = models_->Installed(*neural);
     description.set_unavailable_reason(installed.ok()
-                                           ? inference::OnCpuBesideGpu(*models_, {*neural})
+                                           ? service::OnCpuBesideGpu(*models_, {*neural})
                                            : absl::StrCat("only the classical detector: ", installed.message()));
   }
   return description;
@@ -193,7 +194,7 @@ absl::StatusOr<std::vector<ShotProbabilities>> CutAnalyzer::RunNetwork(
     analyzer::v1::SummarizeResponse& response, const CancelToken& cancel) const {
   const auto run = [&]() -> absl::StatusOr<std::vector<ShotProbabilities>> {
     ASSIGN_OR_RETURN(const inference::PinnedModel model,
-                     inference::AcquireFor(response, *models_, choice.neural_model, cancel));
+                     service::AcquireFor(response, *models_, choice.neural_model, cancel));
     std::vector<ShotProbabilities> probabilities;
     for (const std::vector<std::string_view>& segment : thumbnails) {
       const bool complete = std::none_of(segment.begin(), segment.end(), [](std::string_view t) { return t.empty(); });
@@ -314,7 +315,7 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> CutAnalyzer::Summarize(const ana
   if (choice.neural_model.empty()) {
     *response.mutable_model() = analysis::ClassicalModel(kModelVersion);
   } else {
-    RETURN_IF_ERROR(inference::SetModels(*models_, {choice.neural_model}, &response));
+    RETURN_IF_ERROR(service::SetModels(*models_, {choice.neural_model}, &response));
   }
   return response;
 }

@@ -12,6 +12,7 @@
 #include "reelsight/v1/background_segmentation.pb.h"
 #include "services/segmentation/background_segmentation/segmenter.h"
 #include "shared/base/status.h"
+#include "shared/service/model_description.h"
 
 namespace reelsight::background_segmentation {
 namespace {
@@ -167,7 +168,7 @@ class BackgroundAnalyzer final : public analysis::Analyzer {
     description.set_options_type(BackgroundSegmentationOptions::descriptor()->full_name());
     description.set_result_type(Result::descriptor()->full_name());
     if (const auto entry = ModelFor(models_, {}); entry.ok()) {
-      inference::DescribeModels(models_, {(*entry)->name()}, &description);
+      service::DescribeModels(models_, {(*entry)->name()}, &description);
     } else {
       description.set_unavailable_reason(std::string(entry.status().message()));
     }
@@ -179,7 +180,7 @@ class BackgroundAnalyzer final : public analysis::Analyzer {
                                                          const CancelToken& cancel) override {
     ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<BackgroundSegmentationOptions>(*view.options));
     ASSIGN_OR_RETURN(const ModelEntry* const entry, ModelFor(models_, options));
-    ASSIGN_OR_RETURN(const inference::PinnedModel model, inference::AcquireFor(view, models_, entry->name(), cancel));
+    ASSIGN_OR_RETURN(const inference::PinnedModel model, service::AcquireFor(view, models_, entry->name(), cancel));
     ASSIGN_OR_RETURN(const Segmenter segmenter, Segmenter::Create(*model));
     std::vector<inference::Sample> samples;
     std::vector<analysis::ImageSize> sizes;
@@ -257,7 +258,7 @@ class BackgroundAnalyzer final : public analysis::Analyzer {
                           "16 MiB; ask for a smaller mask_max_side_px or a shorter segment",
                           dropped_masks));
     }
-    RETURN_IF_ERROR(inference::SetModels(models_, {entry->name()}, &response));
+    RETURN_IF_ERROR(service::SetModels(models_, {entry->name()}, &response));
     return response;
   }
 
