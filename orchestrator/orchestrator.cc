@@ -311,7 +311,6 @@ absl::Status OrchestratorImpl::OpenVideo(Work& work) {
   options.limits.max_frame_pixels = config_.limits().max_frame_pixels();
   options.limits.max_duration = absl::Seconds(config_.limits().max_duration_seconds());
   options.limits.max_frames = config_.limits().max_frames();
-  options.wanted = MakeWanted(work.plan, InputOf(work));
   ASSIGN_OR_RETURN(work.decoder, VideoDecoder::Open(std::move(source), std::move(options), work.run->work()));
   work.open_time = stopwatch.elapsed();
   if (metrics_ != nullptr) {

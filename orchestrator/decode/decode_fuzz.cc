@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Fuzzes the way from a source's bytes to pictures: containers, decoders, planning, conversion. The first byte chooses
-// which frames are wanted and which picture is made of them.
+// which frames are taken and which picture is made of them.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "orchestrator/decode/frame_converter.h"
 #include "orchestrator/decode/video_decoder.h"
+#include "orchestrator/plan/frame_schedule.h"
 #include "orchestrator/source/content_source.h"
 
 namespace reelsight::orchestrator {
@@ -25,9 +26,10 @@ void Decode(uint8_t choice, std::string_view bytes) {
   VideoDecoder::Options options;
   options.thread_count = 1;
   options.limits.max_frame_pixels = 512 * 512;
-  if (choice & 1) options.wanted = [](int64_t index, absl::Duration) { return index % 5 == 0 ? 1 : -1; };
+  FrameSchedule schedule({{.rule = {.interval_frames = 5}, .neighbours = 1}}, {});
   auto decoder = VideoDecoder::Open(std::make_unique<ContentSource>(nullptr, bytes), std::move(options), cancel);
   if (!decoder.ok()) return;
+  if (choice & 1) (*decoder)->Follow(schedule);
   if (choice & 2 && !(*decoder)->SkipTo(absl::Milliseconds(300)).ok()) return;
   const auto converter = FrameConverter::Create((*decoder)->info());
   if (!converter.ok()) return;

@@ -31,6 +31,7 @@ absl::StatusOr<Decoded> DecodeRest(VideoDecoder& decoder, const analysis::FrameS
     if (!frame.has_value()) break;
     decoded.indexes.push_back(frame->index);
     decoded.offsets.push_back(absl::ToDoubleSeconds(frame->offset));
+    decoded.decisions.push_back(frame->decision);
     if (spec == nullptr) continue;
     auto image = std::make_shared<analysis::Image>(spec->format, converter->SizeFor(*spec));
     RETURN_IF_ERROR(converter->Convert(*frame, *spec, *image));
@@ -40,12 +41,13 @@ absl::StatusOr<Decoded> DecodeRest(VideoDecoder& decoder, const analysis::FrameS
   return decoded;
 }
 
-Decoded DecodeFile(const std::string& path, const analysis::FrameSpec* spec, VideoDecoder::Options options) {
-  absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder = OpenFile(path, std::move(options));
+Decoded DecodeFile(const std::string& path, const analysis::FrameSpec* spec, FrameSchedule* schedule) {
+  absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder = OpenFile(path);
   if (!decoder.ok()) {
     ADD_FAILURE() << decoder.status();
     return {};
   }
+  if (schedule != nullptr) (*decoder)->Follow(*schedule);
   absl::StatusOr<Decoded> decoded = DecodeRest(**decoder, spec);
   if (!decoded.ok()) {
     ADD_FAILURE() << decoded.status();

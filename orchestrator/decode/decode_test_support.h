@@ -9,6 +9,7 @@
 
 #include "orchestrator/decode/frame_converter.h"
 #include "orchestrator/decode/video_decoder.h"
+#include "orchestrator/plan/frame_schedule.h"
 #include "orchestrator/source/byte_source.h"
 #include "shared/analysis/image.h"
 
@@ -22,13 +23,14 @@ struct Decoded {
   v1::VideoInfo info;
   std::vector<int64_t> indexes;
   std::vector<double> offsets;
+  std::vector<FrameDecision> decisions;
   // A picture of each frame, where a spec was given.
   std::vector<std::shared_ptr<analysis::Image>> images;
 };
 absl::StatusOr<Decoded> DecodeRest(VideoDecoder& decoder, const analysis::FrameSpec* spec = nullptr);
-// Decodes all; the test fails if that fails.
+// Decodes all, or what `schedule` needs; the test fails if that fails.
 Decoded DecodeFile(const std::string& path, const analysis::FrameSpec* spec = nullptr,
-                   VideoDecoder::Options options = {});
+                   FrameSchedule* schedule = nullptr);
 
 // Offsets of all frames as ffprobe gives them, from the first.
 std::vector<double> ProbeOffsets(const std::string& path);

@@ -35,8 +35,8 @@ bool PacketPlanner::Supports(const AVFormatContext& format, const AVStream& stre
   }
 }
 
-PacketPlanner::PacketPlanner(Demuxer& demuxer, PresentationClock& clock, Wanted wanted)
-    : demuxer_(demuxer), clock_(clock), wanted_(std::move(wanted)) {}
+PacketPlanner::PacketPlanner(Demuxer& demuxer, PresentationClock& clock, FrameSchedule* schedule)
+    : demuxer_(demuxer), clock_(clock), schedule_(schedule) {}
 
 void PacketPlanner::Restart(int64_t before) {
   queue_.clear();
@@ -100,11 +100,15 @@ void PacketPlanner::RankFirst() {
   const int64_t pts = pending_.begin()->first;
   pending_.erase(pending_.begin());
   last_ranked_ = pts;
-  const absl::Duration offset = clock_.Place(pts, durations_[pts]);
+  Place frame{.index = next_index_++, .offset = clock_.Place(pts, durations_[pts]), .needed = true, .decision = {}};
   durations_.erase(pts);
-  int neighbours = wanted_ == nullptr ? 0 : wanted_(next_index_, offset);
-  if (offset < skip_to_) neighbours = -1;
-  auto place = ranked_.emplace(pts, Ranked{next_index_++, offset, neighbours >= 0}).first;
+  if (schedule_ != nullptr) {
+    frame.decision = schedule_->Decide(frame.index, frame.offset);
+    frame.needed = frame.decision.taken();
+  }
+  if (frame.offset < skip_to_) frame.needed = false;
+  int neighbours = frame.needed ? frame.decision.neighbours : 0;
+  auto place = ranked_.emplace(pts, std::move(frame)).first;
   for (; neighbours > 0 && place != ranked_.begin(); --neighbours) {
     --place;
     place->second.needed = place->second.needed || place->second.offset >= skip_to_;
@@ -157,7 +161,7 @@ absl::StatusOr<PacketHandle> PacketPlanner::Next() {
 std::optional<PacketPlanner::Place> PacketPlanner::Take(int64_t timestamp) {
   const auto place = ranked_.find(timestamp);
   if (place == ranked_.end()) return std::nullopt;
-  const Place taken{place->second.index, place->second.offset, place->second.needed};
+  Place taken = std::move(place->second);
   // Frames before this one will not come any more. Those just before it stay: they are neighbours' marks' targets only
   // while their packets are queued, which lie further on.
   ranked_.erase(ranked_.begin(), std::next(place));

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Leaves out what need not be decoded. It reads packets ahead of the decoder, finds each frame's place in presentation
-// order from the packets' timestamps, asks which frames are wanted, and drops the packets that no wanted frame needs:
-// those of frames that no other frame refers to, and the rest of a group of pictures after its last wanted frame. The
-// wanted frames are decoded from the same packets as ever, so their pixels are the same.
+// order from the packets' timestamps, has the schedule decide on it, and drops the packets that no taken frame needs:
+// those of frames that no other frame refers to, and the rest of a group of pictures after its last taken frame. The
+// taken frames are decoded from the same packets as ever, so their pixels are the same.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "orchestrator/decode/demuxer.h"
 #include "orchestrator/decode/presentation_clock.h"
+#include "orchestrator/plan/frame_schedule.h"
 
 namespace reelsight::orchestrator {
 
@@ -25,18 +25,16 @@ class PacketPlanner {
   // Packets read ahead, by count and by bytes. More finds longer runs to leave out and costs memory.
   static constexpr size_t kMaxAhead = 256;
   static constexpr int64_t kMaxAheadBytes = int64_t{16} << 20;
-  // A wanted frame may want so many frames before it.
+  // A taken frame may want so many frames before it.
   static constexpr size_t kMaxNeighbours = 64;
-
-  using Wanted = std::function<int(int64_t index, absl::Duration offset)>;
 
   // True where one packet is one frame with a timestamp of its own: not for fields, nor for containers that store none.
   static bool Supports(const AVFormatContext& format, const AVStream& stream);
 
-  // Borrows both. Places every frame on `clock`. `wanted` null: all are.
-  PacketPlanner(Demuxer& demuxer, PresentationClock& clock, Wanted wanted);
+  // Borrows all. Places every frame on `clock`. `schedule` null: all frames are needed, and none carries a decision.
+  PacketPlanner(Demuxer& demuxer, PresentationClock& clock, FrameSchedule* schedule);
 
-  // Frames before this are not wanted.
+  // Frames before this are not needed.
   void SkipTo(absl::Duration offset) { skip_to_ = offset; }
   // Forgets what was read; the next packet read is the first of a group of pictures, and `before` frames are presented
   // before that group.
@@ -57,13 +55,15 @@ class PacketPlanner {
   struct Place {
     int64_t index = 0;
     absl::Duration offset;
-    bool wanted = true;
+    // Taken, or a neighbour of one that is.
+    bool needed = true;
+    FrameDecision decision;
   };
   // Where the frame with this timestamp belongs. Frames are asked for in presentation order; earlier ones are
   // forgotten. None for a timestamp that no packet had.
   std::optional<Place> Take(int64_t timestamp);
 
-  // Frames seen so far, wanted or not.
+  // Frames seen so far, needed or not.
   int64_t frame_count() const { return next_index_; }
   bool dropped_any() const { return dropped_any_; }
 
@@ -76,12 +76,6 @@ class PacketPlanner {
     bool entry_point = false;
     bool disposable = false;
   };
-  struct Ranked {
-    int64_t index;
-    absl::Duration offset;
-    bool needed;
-  };
-
   void Push(PacketHandle packet);
   void RankUpTo(int64_t timestamp);
   void RankFirst();
@@ -91,7 +85,7 @@ class PacketPlanner {
 
   Demuxer& demuxer_;
   PresentationClock& clock_;
-  const Wanted wanted_;
+  FrameSchedule* const schedule_;
   absl::Duration skip_to_;
 
   // In decoding order.
@@ -105,7 +99,7 @@ class PacketPlanner {
 
   // By timestamp: shown packets whose place is not known yet, and frames placed but not taken yet.
   std::map<int64_t, bool> pending_;
-  std::map<int64_t, Ranked> ranked_;
+  std::map<int64_t, Place> ranked_;
   std::optional<int64_t> last_ranked_;
   int64_t next_index_ = 0;
   std::map<int64_t, int64_t> durations_;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is left out changes nothing but the work: the frames wanted are the same, bit for bit, as in a full decode.
+// What is left out changes nothing but the work: the frames taken are the same, bit for bit, as in a full decode.
 #include "orchestrator/decode/packet_planner.h"
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,28 +50,47 @@ void ExpectSubset(const Decoded& all, const Decoded& some, const std::vector<int
   }
 }
 
-TEST_P(StreamTest, WantedFramesAreThoseOfAFullDecode) {
+// Frames that a schedule takes, and their neighbours, when it decides on every frame of a full decode.
+struct Needed {
+  std::vector<int64_t> taken;
+  std::set<int64_t> frames;
+};
+
+Needed NeededOf(FrameSchedule schedule, const Decoded& all) {
+  Needed needed;
+  for (size_t i = 0; i < all.indexes.size(); ++i) {
+    const FrameDecision decision = schedule.Decide(all.indexes[i], absl::Seconds(all.offsets[i]));
+    if (!decision.taken()) continue;
+    needed.taken.push_back(all.indexes[i]);
+    for (int back = 0; back <= decision.neighbours; ++back) {
+      if (all.indexes[i] >= back) needed.frames.insert(all.indexes[i] - back);
+    }
+  }
+  return needed;
+}
+
+TEST_P(StreamTest, TakenFramesAreThoseOfAFullDecode) {
   const Decoded all = DecodeFile(Path(), &kSpec);
   ASSERT_EQ(all.images.size(), 120u);
-  for (const auto& [step, neighbours] :
-       std::vector<std::pair<int, int>>{{1, 0}, {2, 0}, {7, 1}, {25, 0}, {50, 3}, {1000, 0}}) {
-    std::vector<int64_t> asked, wanted;
-    VideoDecoder::Options options;
-    options.wanted = [&, step = step, neighbours = neighbours](int64_t index, absl::Duration offset) {
-      EXPECT_DOUBLE_EQ(absl::ToDoubleSeconds(offset), all.offsets[index]);
-      asked.push_back(index);
-      return index % step == 4 % step ? neighbours : -1;
-    };
-    for (int64_t i = 4 % step; i < 120; i += step) {
-      for (int64_t j = std::max<int64_t>(0, i - neighbours); j <= i; ++j) wanted.push_back(j);
+  const TimeSpan most{absl::Milliseconds(160), absl::InfiniteDuration()};
+  for (const auto& [consumer, segments] : std::vector<std::pair<FrameSchedule::Consumer, std::vector<TimeSpan>>>{
+           {{.rule = {}}, {}},
+           {{.rule = {.interval_frames = 2}}, {most}},
+           {{.rule = {.sample_fps = 3.5}, .neighbours = 1}, {}},
+           {{.rule = {.sample_fps = 1}}, {most}},
+           {{.rule = {.interval_frames = 50}, .neighbours = 3}, {most}},
+           {{.rule = {.interval_frames = 25}, .neighbours = 2},
+            {{absl::Milliseconds(400), absl::Seconds(1)}, {absl::Milliseconds(2810), absl::Milliseconds(3200)}}},
+           {{.rule = {.interval_frames = 1000}}, {}}}) {
+    FrameSchedule schedule({consumer}, segments);
+    const Decoded some = DecodeFile(Path(), &kSpec, &schedule);
+    const Needed needed = NeededOf(FrameSchedule({consumer}, segments), all);
+    ExpectSubset(all, some, {needed.frames.begin(), needed.frames.end()});
+    std::vector<int64_t> taken;
+    for (size_t i = 0; i < some.indexes.size(); ++i) {
+      if (some.decisions[i].taken()) taken.push_back(some.indexes[i]);
     }
-    const Decoded some = DecodeFile(Path(), &kSpec, options);
-    ExpectSubset(all, some, wanted);
-    // Asked once for each frame, in order.
-    std::vector<int64_t> every(120);
-    for (int i = 0; i < 120; ++i) every[i] = i;
-    // Transport streams do not tell frames apart: nothing is left out there.
-    EXPECT_EQ(asked, GetParam().suffix == std::string(".ts") ? std::vector<int64_t>() : every);
+    EXPECT_EQ(taken, needed.taken);
     EXPECT_EQ(some.info.frame_count(), 120);
     EXPECT_EQ(some.info.duration().nanos(), all.info.duration().nanos());
     EXPECT_EQ(some.info.decode_errors(), 0);
@@ -128,12 +148,11 @@ INSTANTIATE_TEST_SUITE_P(
         Stream{"TransportStream", H264("keyint=24:scenecut=0:bframes=2"), ".ts"}),
     [](const ::testing::TestParamInfo<Stream>& info) { return info.param.name; });
 
-// How much is left out: counts the frames that come out of the decoder for one wanted frame in fifty.
+// How much is left out: counts the frames that come out of the decoder where one in fifty is taken.
 TEST(PacketPlannerTest, LeavesOutWhatIsNotNeeded) {
   const std::string path = GenerateClip(Join(TestPicture(96, 64, 300), H264("keyint=10:scenecut=0:bframes=2")));
-  VideoDecoder::Options options;
-  options.wanted = [](int64_t index, absl::Duration) { return index % 50 == 0 ? 0 : -1; };
-  const Decoded some = DecodeFile(path, nullptr, options);
+  FrameSchedule schedule({{.rule = {.interval_frames = 50}}}, {});
+  const Decoded some = DecodeFile(path, nullptr, &schedule);
   EXPECT_EQ(some.indexes, (std::vector<int64_t>{0, 50, 100, 150, 200, 250}));
 }
 

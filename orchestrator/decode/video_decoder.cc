@@ -79,6 +79,7 @@ class FfmpegDecoder final : public VideoDecoder {
   absl::Status OpenCodec();
 
   const v1::VideoInfo& info() const override { return info_; }
+  void Follow(FrameSchedule& schedule) override;
   absl::StatusOr<std::optional<DecodedFrame>> Next() override;
   absl::Status SkipTo(absl::Duration offset) override;
   int64_t source_bytes() const override { return demuxer_->source().read_bytes(); }
@@ -106,6 +107,7 @@ class FfmpegDecoder final : public VideoDecoder {
   v1::VideoInfo info_;
   CodecHandle codec_;
   Deinterlacer deinterlacer_;
+  FrameSchedule* schedule_ = nullptr;
   // Null: every packet goes to the decoder, and the decoder's frames are counted and placed as they come.
   std::unique_ptr<PacketPlanner> planner_;
   // Frames before this are left out.
@@ -166,10 +168,14 @@ absl::Status FfmpegDecoder::OpenCodec() {
   RETURN_IF_ERROR(
       CheckFrameSize("the video's frames as displayed", {info_.width_px(), info_.height_px()}, options_.limits));
   has_timestamps_ = (demuxer_->format().iformat->flags & AVFMT_NOTIMESTAMPS) == 0;
-  if (options_.wanted != nullptr && PacketPlanner::Supports(demuxer_->format(), stream)) {
-    planner_ = std::make_unique<PacketPlanner>(*demuxer_, clock_, options_.wanted);
-  }
   return absl::OkStatus();
+}
+
+void FfmpegDecoder::Follow(FrameSchedule& schedule) {
+  schedule_ = &schedule;
+  if (!schedule.takes_every_frame() && PacketPlanner::Supports(demuxer_->format(), demuxer_->stream())) {
+    planner_ = std::make_unique<PacketPlanner>(*demuxer_, clock_, &schedule);
+  }
 }
 
 absl::Status FfmpegDecoder::Feed() {
@@ -243,13 +249,14 @@ absl::StatusOr<std::optional<DecodedFrame>> FfmpegDecoder::NextWanted() {
     }
     ++decoded_frames_;
     DecodedFrame decoded;
-    bool wanted = true;
+    bool needed = true;
     std::optional<PacketPlanner::Place> place;
     if (planner_ != nullptr) place = planner_->Take(frame->best_effort_timestamp);
     if (place.has_value()) {
       decoded.index = place->index;
       decoded.offset = place->offset;
-      wanted = place->wanted;
+      needed = place->needed;
+      decoded.decision = std::move(place->decision);
     } else if (planner_ != nullptr) {
       // A frame that no packet promised.
       decoded.index = next_index_;
@@ -262,7 +269,8 @@ absl::StatusOr<std::optional<DecodedFrame>> FfmpegDecoder::NextWanted() {
     next_index_ = decoded.index + 1;
     last_offset_ = decoded.offset;
     RETURN_IF_ERROR(CheckLength(decoded));
-    if (!wanted || decoded.offset < skip_to_) continue;
+    if (!place.has_value() && schedule_ != nullptr) decoded.decision = schedule_->Decide(decoded.index, decoded.offset);
+    if (!needed || decoded.offset < skip_to_) continue;
     // Not left out: a decoder with frame threads sets these marks too late for some frames, so that each run would have
     // other frames.
     if (frame->decode_error_flags != 0 || (frame->flags & AV_FRAME_FLAG_CORRUPT)) {
@@ -320,7 +328,7 @@ absl::Status FfmpegDecoder::SkipTo(absl::Duration offset) {
   skip_to_ = offset;
   if (ended_) return absl::OkStatus();
   if (planner_ == nullptr && !started_ && PacketPlanner::Supports(demuxer_->format(), demuxer_->stream())) {
-    planner_ = std::make_unique<PacketPlanner>(*demuxer_, clock_, nullptr);
+    planner_ = std::make_unique<PacketPlanner>(*demuxer_, clock_, schedule_);
   }
   if (planner_ == nullptr) return absl::OkStatus();
   planner_->SkipTo(offset);

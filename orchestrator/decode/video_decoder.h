@@ -5,12 +5,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "orchestrator/plan/frame_schedule.h"
 #include "orchestrator/source/byte_source.h"
 #include "reelsight/v1/video_analysis_service.pb.h"
 #include "shared/base/cancel_token.h"
@@ -26,6 +26,8 @@ struct DecodedFrame {
   // Presentation time from the start of the video: that of the first frame displayed is 0.
   absl::Duration offset;
   std::shared_ptr<const AVFrame> frame;
+  // What the schedule says of it; empty without a schedule.
+  FrameDecision decision;
 };
 
 // Used by one thread at a time.
@@ -42,10 +44,6 @@ class VideoDecoder {
     // Decoder threads; 0: one more than there are processors. More threads add latency and memory of one frame each.
     int thread_count = 0;
     Limits limits;
-    // A hint that lets the decoder skip work: asked once for each frame in presentation order before it is decoded,
-    // where the container allows. Returns -1 if the frame is not wanted, else how many frames just before it are wanted
-    // with it. Frames that are not wanted may be left out of Next. Null: every frame is wanted.
-    std::function<int(int64_t index, absl::Duration offset)> wanted;
   };
 
   virtual ~VideoDecoder() = default;
@@ -58,6 +56,10 @@ class VideoDecoder {
 
   // What the headers say; frame_count, duration and decode_errors are exact once Next has returned nullopt.
   virtual const v1::VideoInfo& info() const = 0;
+  // From here on, frames carry the decisions of `schedule`, which must outlive the decoder. Where the container allows, it
+  // is asked before a frame is decoded, and Next leaves frames out that are neither taken nor neighbours of one that is.
+  // REQUIRES: nothing was read yet.
+  virtual void Follow(FrameSchedule& schedule) = 0;
   // The next frame, or nullopt at the end. A damaged frame comes as the decoder mends it, and is counted; one that
   // cannot be decoded is counted and stepped over; if none was whole, INVALID_ARGUMENT (DECODE_FAILED,
   // SOURCE_TRUNCATED). Frames that are missing because memory was short are no such frames: RESOURCE_EXHAUSTED

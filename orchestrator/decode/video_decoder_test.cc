@@ -120,10 +120,10 @@ TEST(VideoDecoderTest, EditListCutsTheStartOfAv1) {
   const analysis::FrameSpec spec{analysis::PixelFormat::kGray8, 0, 0, 0};
   const Decoded all = DecodeFile(whole, &spec);
   ASSERT_EQ(all.images.size(), 50u);
-  VideoDecoder::Options some;
-  some.wanted = [](int64_t, absl::Duration) { return 0; };
-  for (const VideoDecoder::Options& options : {VideoDecoder::Options(), some}) {
-    const Decoded decoded = DecodeFile(path, &spec, options);
+  // Takes all, but by time, so that packets are planned.
+  FrameSchedule schedule({{.rule = {.sample_fps = 1000}}}, {});
+  for (FrameSchedule* follow : {static_cast<FrameSchedule*>(nullptr), &schedule}) {
+    const Decoded decoded = DecodeFile(path, &spec, follow);
     ASSERT_EQ(decoded.images.size(), 50u - 28);
     EXPECT_EQ(decoded.info.frame_count(), 50 - 28);
     for (int i = 0; i < 50 - 28; ++i) {

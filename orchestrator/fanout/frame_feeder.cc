@@ -31,19 +31,19 @@ FrameFeeder::FrameFeeder(const AnalysisPlan& plan, Options options, FrameConvert
     : options_(std::move(options)), converter_(converter), pool_(pool), sink_(std::move(sink)) {
   std::map<std::pair<int, analysis::FrameSpec>, int> places;
   std::vector<std::vector<BatchBuilder::Member>> members;
-  for (const PlannedAnalyzer& planned : plan.analyzers) {
+  consumers_.resize(plan.analyzers.size());
+  for (size_t i = 0; i < plan.analyzers.size(); ++i) {
+    const PlannedAnalyzer& planned = plan.analyzers[i];
     if (!planned.status.ok()) continue;
     const auto [place, is_new] = places.try_emplace({planned.endpoint, planned.spec}, static_cast<int>(groups_.size()));
     if (is_new) {
       groups_.push_back({planned.endpoint, planned.spec, nullptr});
       members.emplace_back();
     }
-    Consumer consumer;
+    Consumer& consumer = consumers_[i];
     consumer.planned = &planned;
-    consumer.rule = planned.RuleFor(options_.video.frame_rate(), options_.profile);
     consumer.group = place->second;
     consumer.member = static_cast<int>(members[place->second].size());
-    consumers_.push_back(std::move(consumer));
     const int batch_frames = planned.description.batch_frames();
     members[place->second].push_back(
         {planned.description.name(), planned.options, batch_frames > 0 ? batch_frames : kDefaultBatchFrames});
@@ -59,22 +59,19 @@ FrameFeeder::FrameFeeder(const AnalysisPlan& plan, Options options, FrameConvert
   }
 }
 
-void FrameFeeder::BeginSegment(absl::Duration start) {
-  Release();
-  for (Consumer& consumer : consumers_) consumer.cursor.emplace(consumer.rule, start);
-}
-
 void FrameFeeder::Release() {
   recent_.clear();
   for (Consumer& consumer : consumers_) consumer.sampled.clear();
 }
 
 absl::Status FrameFeeder::Feed(const DecodedFrame& frame, const CancelToken& cancel) {
+  if (frame.decision.segment != segment_) Release();
+  segment_ = frame.decision.segment;
   recent_.push_back({frame, {}});
   bool taken = false;
-  for (Consumer& consumer : consumers_) {
-    // The cursor is asked even for an analyzer that was given up, so that it costs nothing to reason about.
-    if (!consumer.cursor->Take(frame.index, frame.offset) || consumer.given_up) continue;
+  for (const int place : frame.decision.takers) {
+    Consumer& consumer = consumers_[place];
+    if (consumer.given_up) continue;
     taken = true;
     RETURN_IF_ERROR(FeedConsumer(consumer, cancel));
   }
@@ -160,7 +157,7 @@ absl::Status FrameFeeder::Flush() {
 
 void FrameFeeder::GiveUp(const std::string& analyzer) {
   for (Consumer& consumer : consumers_) {
-    if (consumer.planned->description.name() != analyzer) continue;
+    if (consumer.planned == nullptr || consumer.planned->description.name() != analyzer) continue;
     consumer.given_up = true;
     consumer.sampled.clear();
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Takes decoded frames in order, decides which analyzer sees which, converts each once per frame spec, and hands full
-// batches on. The heart of "decode once".
+// Takes decoded frames in order, converts each once per frame spec for the analyzers that the schedule gives it to, and
+// hands full batches on. The heart of "decode once".
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +27,6 @@ class FrameFeeder {
   struct Options {
     std::string request_id;
     analyzer::v1::VideoFacts video;
-    v1::AnalyzeRequest::SamplingProfile profile = v1::AnalyzeRequest::ACCURATE;
   };
   // Hands a batch to a service; may block.
   using Sink = std::function<absl::Status(int endpoint, std::shared_ptr<const analysis::Batch>)>;
@@ -46,13 +44,11 @@ class FrameFeeder {
   FrameFeeder(const AnalysisPlan& plan, Options options, FrameConverter& converter, analysis::FramePool& pool,
               Sink sink);
 
-  // Begins a segment: sampling starts anew and no context reaches across.
-  void BeginSegment(absl::Duration start);
-  // Takes the next frame.
+  // Takes the next frame, whose decision says for whom it is. No context reaches from one segment into the next.
   absl::Status Feed(const DecodedFrame& frame, const CancelToken& cancel);
   // Sends what is gathered.
   absl::Status Flush();
-  // Drops the frames kept back; the next call is BeginSegment, if any.
+  // Drops the frames kept back.
   void Release();
   // Prepares no more for the analyzer.
   void GiveUp(const std::string& analyzer);
@@ -64,8 +60,6 @@ class FrameFeeder {
   // One analyzer as it is fed.
   struct Consumer {
     const PlannedAnalyzer* planned = nullptr;
-    SamplingRule rule;
-    std::optional<SamplingCursor> cursor;
     int group = 0;
     int member = 0;
     bool given_up = false;
@@ -92,7 +86,10 @@ class FrameFeeder {
   FrameConverter& converter_;
   analysis::FramePool& pool_;
   const Sink sink_;
+  // By place in the plan; without `planned` where the analyzer does not run.
   std::vector<Consumer> consumers_;
+  // The segment of the last frame.
+  int segment_ = -1;
   std::vector<Group> groups_;
   // Newest last; as many before it as any analyzer needs decoded neighbours.
   std::deque<Recent> recent_;

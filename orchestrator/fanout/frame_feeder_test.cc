@@ -33,6 +33,12 @@ PlannedAnalyzer Planned(const std::string& name, double fps, int batch) {
   return planned;
 }
 
+// The frame number `index` of ten a second, without pixels.
+DecodedFrame FrameAt(int index, FrameSchedule& schedule) {
+  const absl::Duration offset = absl::Milliseconds(100 * index);
+  return {index, offset, nullptr, schedule.Decide(index, offset)};
+}
+
 struct Fed {
   // "endpoint: analyzer targets|context; ..." of each batch.
   std::vector<std::string> batches;
@@ -54,9 +60,9 @@ Fed FeedFrames(AnalysisPlan plan, int count, int64_t budget_bytes = 1 << 20) {
                        fed.batches.push_back(text);
                        return absl::OkStatus();
                      });
-  feeder.BeginSegment(absl::ZeroDuration());
+  FrameSchedule schedule(plan, 10, v1::AnalyzeRequest::ACCURATE, {});
   for (int i = 0; i < count; ++i) {
-    EXPECT_TRUE(feeder.Feed({i, absl::Milliseconds(100 * i), nullptr}, CancelToken()).ok());
+    EXPECT_TRUE(feeder.Feed(FrameAt(i, schedule), CancelToken()).ok());
   }
   EXPECT_TRUE(feeder.Flush().ok());
   fed.stats = feeder.stats();
@@ -122,9 +128,9 @@ TEST(FrameFeederTest, KeepsBackOnlyTheNeighboursSomebodyNeeds) {
   auto pool = analysis::FramePool::Create(1 << 20);
   FrameFeeder feeder(plan, {.request_id = "r"}, converter, *pool,
                      [](int, const std::shared_ptr<const analysis::Batch>&) { return absl::OkStatus(); });
-  feeder.BeginSegment(absl::ZeroDuration());
+  FrameSchedule schedule(plan, 10, v1::AnalyzeRequest::ACCURATE, {});
   for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(feeder.Feed({i, absl::Milliseconds(100 * i), nullptr}, CancelToken()).ok());
+    ASSERT_TRUE(feeder.Feed(FrameAt(i, schedule), CancelToken()).ok());
   }
   ASSERT_TRUE(feeder.Flush().ok());
   EXPECT_EQ(pool->used_bytes(), 4 * 32 * 16);
@@ -143,9 +149,9 @@ TEST(FrameFeederTest, KeepsAsManyNeighboursOfEachSpecAsItsAnalyzersNeed) {
   auto pool = analysis::FramePool::Create(1 << 20);
   FrameFeeder feeder(plan, {.request_id = "r"}, converter, *pool,
                      [](int, const std::shared_ptr<const analysis::Batch>&) { return absl::OkStatus(); });
-  feeder.BeginSegment(absl::ZeroDuration());
+  FrameSchedule schedule(plan, 10, v1::AnalyzeRequest::ACCURATE, {});
   for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(feeder.Feed({i, absl::Milliseconds(100 * i), nullptr}, CancelToken()).ok());
+    ASSERT_TRUE(feeder.Feed(FrameAt(i, schedule), CancelToken()).ok());
   }
   ASSERT_TRUE(feeder.Flush().ok());
   EXPECT_EQ(pool->used_bytes(), 64 * 32 + 4 * 32 * 16);

@@ -20,12 +20,6 @@ constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
 // Frames between two looks at which analyzers were given up.
 constexpr int64_t kGiveUpInterval = 16;
 
-TimeSpan WholeVideo() { return {absl::ZeroDuration(), absl::InfiniteDuration()}; }
-
-std::vector<TimeSpan> SegmentsOf(const PipelineInput& input) {
-  return input.segments.empty() ? std::vector<TimeSpan>{WholeVideo()} : input.segments;
-}
-
 // A segment must begin before `duration`, which is not zero.
 absl::Status CheckSegments(const std::vector<TimeSpan>& segments, absl::Duration duration) {
   for (size_t i = 0; i < segments.size(); ++i) {
@@ -46,12 +40,14 @@ class Pipeline {
         observer_(observer),
         cancel_(cancel),
         work_(work),
-        segments_(SegmentsOf(input)),
+        schedule_(parts.plan, parts.decoder.info().frame_rate(), input.profile, input.segments),
+        segments_(schedule_.segments()),
         dispatcher_(parts.endpoints, parts.timer, work),
-        feeder_(parts.plan, {input.request_id, Facts(), input.profile}, parts.converter, parts.pool,
+        feeder_(parts.plan, {input.request_id, Facts()}, parts.converter, parts.pool,
                 [this](int endpoint, std::shared_ptr<const analysis::Batch> batch) {
                   return dispatcher_.Submit(endpoint, std::move(batch));
                 }) {
+    parts.decoder.Follow(schedule_);
     for (const PlannedAnalyzer& planned : parts.plan.analyzers) {
       if (planned.status.ok()) alive_.insert(planned.description.name());
     }
@@ -115,14 +111,14 @@ class Pipeline {
 
   absl::Status DecodeAll() {
     std::optional<DecodedFrame> frame;
-    for (const TimeSpan& segment : segments_) {
+    for (size_t at = 0; at < segments_.size(); ++at) {
+      const TimeSpan& segment = segments_[at];
       if (segment.start > absl::ZeroDuration() && (!frame.has_value() || frame->offset < segment.start)) {
         const Stopwatch stopwatch;
         RETURN_IF_ERROR(parts_.decoder.SkipTo(segment.start));
         decode_time_ += stopwatch.elapsed();
         frame.reset();
       }
-      feeder_.BeginSegment(segment.start);
       while (true) {
         // A frame that ended the segment before may begin this one.
         if (!frame.has_value()) {
@@ -130,7 +126,7 @@ class Pipeline {
           if (!frame.has_value()) return absl::OkStatus();
         }
         if (frame->offset >= segment.end) break;
-        if (frame->offset >= segment.start) RETURN_IF_ERROR(Feed(*frame));
+        if (frame->decision.segment == static_cast<int>(at)) RETURN_IF_ERROR(Feed(*frame));
         if (alive_.empty()) return absl::OkStatus();
         frame.reset();
       }
@@ -232,6 +228,8 @@ class Pipeline {
   const PipelineObserver& observer_;
   const CancelToken cancel_;
   const CancelToken work_;
+  FrameSchedule schedule_;
+  // Those of the schedule, in the end cut to the video.
   std::vector<TimeSpan> segments_;
   BatchDispatcher dispatcher_;
   FrameFeeder feeder_;
@@ -252,42 +250,6 @@ class Pipeline {
 };
 
 }  // namespace
-
-std::function<int(int64_t, absl::Duration)> MakeWanted(const AnalysisPlan& plan, const PipelineInput& input) {
-  struct Consumer {
-    SamplingRule rule;
-    int neighbours = 0;
-    std::optional<SamplingCursor> cursor;
-  };
-  auto consumers = std::make_shared<std::vector<Consumer>>();
-  for (const PlannedAnalyzer& planned : plan.analyzers) {
-    if (!planned.status.ok()) continue;
-    const analyzer::v1::Sampling& sampling = planned.description.sampling();
-    const bool counts = input.profile == v1::AnalyzeRequest::REFERENCE && planned.sample_fps <= 0;
-    const SamplingRule rule = planned.RuleFor(0, input.profile);
-    if (counts || rule.every_frame()) return nullptr;
-    consumers->push_back({rule,
-                          sampling.context_kind() == analyzer::v1::Sampling::CONTEXT_KIND_DECODED
-                              ? std::max(0, sampling.context_frames())
-                              : 0,
-                          std::nullopt});
-  }
-  auto segments = std::make_shared<std::vector<TimeSpan>>(SegmentsOf(input));
-  return [consumers, segments, at = size_t{0}, begun = false](int64_t index, absl::Duration offset) mutable {
-    while (at < segments->size() && offset >= (*segments)[at].end) {
-      ++at;
-      begun = false;
-    }
-    if (at == segments->size() || offset < (*segments)[at].start) return -1;
-    int wanted = -1;
-    for (Consumer& consumer : *consumers) {
-      if (!begun) consumer.cursor.emplace(consumer.rule, (*segments)[at].start);
-      if (consumer.cursor->Take(index, offset)) wanted = std::max(wanted, consumer.neighbours);
-    }
-    begun = true;
-    return wanted;
-  };
-}
 
 absl::StatusOr<PipelineResult> RunPipeline(const PipelineParts& parts, const PipelineInput& input,
                                            const PipelineObserver& observer, const CancelToken& cancel,

@@ -55,10 +55,6 @@ struct PipelineObserver {
   std::function<void(int place, const AnalyzerOutcome&)> on_outcome;
 };
 
-// What the decoder need not decode, for VideoDecoder::Options::wanted; null if every frame is wanted. `frame_rate` is
-// not known before the video is open, so plans that count frames of a profile want every frame.
-std::function<int(int64_t, absl::Duration)> MakeWanted(const AnalysisPlan& plan, const PipelineInput& input);
-
 // Blocks until the run is over. `cancel` ends it with its status. `work` is cancelled with it or before: analyzers that
 // are not done by then get its status, and the others' answers are kept. An error cancels `work`, which stops the
 // batches still under way. Errors: the decoder's, `cancel`'s, INVALID_ARGUMENT for a segment behind the video's end,

@@ -37,8 +37,10 @@ class FakeDecoder final : public VideoDecoder {
     }
     const int64_t index = next_++;
     if (index == broken_at_) return absl::DataLossError("broken");
-    return std::optional<DecodedFrame>({index, absl::Milliseconds(100 * index), nullptr});
+    const absl::Duration offset = absl::Milliseconds(100 * index);
+    return std::optional<DecodedFrame>({index, offset, nullptr, schedule_->Decide(index, offset)});
   }
+  void Follow(FrameSchedule& schedule) override { schedule_ = &schedule; }
   absl::Status SkipTo(absl::Duration offset) override {
     next_ =
         std::max(next_, std::min<int64_t>(count_, absl::ToInt64Milliseconds(offset + absl::Milliseconds(99)) / 100));
@@ -50,6 +52,7 @@ class FakeDecoder final : public VideoDecoder {
  private:
   void SetDuration() { *info_.mutable_duration() = analysis::ToProto(absl::Milliseconds(100 * count_)); }
   v1::VideoInfo info_;
+  FrameSchedule* schedule_ = nullptr;
   const int64_t count_;
   int64_t next_ = 0;
   int64_t broken_at_ = -1;
@@ -211,21 +214,6 @@ TEST_F(RunPipelineTest, ProgressEndsComplete) {
   };
   ASSERT_TRUE(Run(50).ok());
   EXPECT_EQ(decoded, 1);
-}
-
-TEST_F(RunPipelineTest, WantedNamesTheVeryFramesThatAreAnalysed) {
-  Add("pairs", 2, 8);
-  auto& sampling = *plan_.analyzers[0].description.mutable_sampling();
-  sampling.set_context_kind(analyzer::v1::Sampling::CONTEXT_KIND_DECODED);
-  sampling.set_context_frames(1);
-  input_.segments = {{absl::Milliseconds(250), absl::Seconds(1)}};
-  const auto wanted = MakeWanted(plan_, input_);
-  ASSERT_TRUE(wanted);
-  std::vector<int> asked;
-  for (int i = 0; i < 20; ++i) asked.push_back(wanted(i, absl::Milliseconds(100 * i)));
-  EXPECT_THAT(asked, ElementsAre(-1, -1, -1, 1, -1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
-  Add("all", 0, 8);
-  EXPECT_FALSE(MakeWanted(plan_, input_));
 }
 
 TEST_F(RunPipelineTest, AnErrorOfTheDecoderStopsTheBatchesUnderWay) {

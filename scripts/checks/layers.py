@@ -48,7 +48,7 @@ LAYERS = {
     ],
     "shared/testing": ["shared"],
     "orchestrator/source": ORCHESTRATED,
-    "orchestrator/decode": [*ORCHESTRATED, "orchestrator/source"],
+    "orchestrator/decode": [*ORCHESTRATED, "orchestrator/source", "orchestrator/plan"],
     "orchestrator/plan": ORCHESTRATED,
     "orchestrator/fanout": [*ORCHESTRATED, "orchestrator/plan", "orchestrator/decode"],
     "orchestrator/merge": [*ORCHESTRATED, "orchestrator/plan", "orchestrator/fanout"],
