@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_split.h"
 #include "orchestrator/orchestrator_config.h"
+#include "orchestrator/remote_endpoint.h"
 #include "services/detection/analyzers.h"
 #include "services/lightweight/analyzers.h"
 #include "services/segmentation/analyzers.h"
@@ -17,7 +18,6 @@
 #include "shared/inference/models_config.h"
 #include "shared/process/cpu_set.h"
 #include "shared/process/version.h"
-#include "shared/rpc/grpc_analyzer_client.h"
 #include "shared/service/measured_analyzer.h"
 
 namespace reelsight::cli {
@@ -91,23 +91,18 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
     measured.queue_duration_seconds.Observe({label}, std::chrono::duration<double>(waited).count());
     measured.batch_frames.Observe({label}, static_cast<double>(batch.frames.size()));
   };
-  std::vector<orchestrator::NamedClient> clients;
+  std::vector<orchestrator::Endpoint> endpoints;
   for (const auto& host : backend->hosts_) {
-    clients.push_back({.name = host->service(),
+    endpoints.push_back({.name = host->service(),
                        .client = std::make_shared<analysis::LocalAnalyzerClient>(*host, *backend->executor_, on_start),
                        .max_in_flight_batches = std::max(4, 2 * workers),
                        // No peer that may be gone: what is slow here is the machine, and slowness is no failure.
                        .batch_timeout = absl::InfiniteDuration()});
   }
   for (const config::v1::AnalyzerEndpoint& endpoint : config.endpoints()) {
-    ASSIGN_OR_RETURN(auto client, rpc::GrpcAnalyzerClient::Create(endpoint));
-    clients.push_back({.name = endpoint.name(),
-                       .client = std::move(client),
-                       .max_in_flight_batches = endpoint.max_in_flight_batches(),
-                       .batch_timeout = absl::Seconds(endpoint.batch_timeout_seconds()),
-                       .max_retries = endpoint.max_retries()});
+    ASSIGN_OR_RETURN(endpoints.emplace_back(), orchestrator::MakeRemoteEndpoint(endpoint));
   }
-  ASSIGN_OR_RETURN(backend->orchestrator_, orchestrator::Orchestrator::Create(config, std::move(clients), metrics));
+  ASSIGN_OR_RETURN(backend->orchestrator_, orchestrator::Orchestrator::Create(config, std::move(endpoints), metrics));
   return backend;
 }
 

@@ -30,12 +30,12 @@ struct AnalyzerDirectory::State {
   bool stopping ABSL_GUARDED_BY(mutex) = false;
 };
 
-AnalyzerDirectory::AnalyzerDirectory(const std::vector<DispatchEndpoint>& endpoints, absl::Duration interval,
+AnalyzerDirectory::AnalyzerDirectory(const std::vector<Endpoint>& endpoints, absl::Duration interval,
                                      telemetry::Metrics* metrics)
     : endpoints_(endpoints), interval_(interval), metrics_(metrics), state_(std::make_shared<State>()) {
   {
     MutexLock lock(state_->mutex);
-    for (const DispatchEndpoint& endpoint : endpoints_) {
+    for (const Endpoint& endpoint : endpoints_) {
       state_->snapshots.push_back(
           {.name = endpoint.name, .description = {}, .status = absl::UnavailableError("not asked yet")});
     }

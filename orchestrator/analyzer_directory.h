@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "orchestrator/fanout/batch_dispatcher.h"
+#include "orchestrator/fanout/endpoint.h"
 #include "orchestrator/plan/analysis_plan.h"
 #include "shared/base/cancel_token.h"
 #include "shared/base/mutex.h"
@@ -23,7 +23,7 @@ namespace reelsight::orchestrator {
 class AnalyzerDirectory {
  public:
   // Asks every endpoint now and each `interval` after. `metrics` may be null.
-  AnalyzerDirectory(const std::vector<DispatchEndpoint>& endpoints, absl::Duration interval,
+  AnalyzerDirectory(const std::vector<Endpoint>& endpoints, absl::Duration interval,
                     telemetry::Metrics* metrics);
   ~AnalyzerDirectory();
 
@@ -37,7 +37,7 @@ class AnalyzerDirectory {
   void Work();
   std::vector<EndpointSnapshot> Await(int64_t round);
 
-  const std::vector<DispatchEndpoint> endpoints_;
+  const std::vector<Endpoint> endpoints_;
   const absl::Duration interval_;
   telemetry::Metrics* const metrics_;
   // Shared with answers that come too late.

@@ -6,11 +6,11 @@
 
 #include "orchestrator/orchestrator.h"
 #include "orchestrator/orchestrator_config.h"
+#include "orchestrator/remote_endpoint.h"
 #include "orchestrator/video_analysis_service.h"
 #include "shared/base/status.h"
 #include "shared/process/program.h"
 #include "shared/process/version.h"
-#include "shared/rpc/grpc_analyzer_client.h"
 #include "shared/rpc/run_server.h"
 #include "shared/rpc/server_config.h"
 
@@ -34,19 +34,6 @@ absl::Status Prepare(config::v1::OrchestratorConfig* config) {
   return CheckOrchestratorConfig(*config);
 }
 
-absl::StatusOr<std::vector<NamedClient>> MakeClients(const config::v1::OrchestratorConfig& config) {
-  std::vector<NamedClient> clients;
-  for (const config::v1::AnalyzerEndpoint& endpoint : config.endpoints()) {
-    ASSIGN_OR_RETURN(auto client, rpc::GrpcAnalyzerClient::Create(endpoint));
-    clients.push_back({.name = endpoint.name(),
-                       .client = std::move(client),
-                       .max_in_flight_batches = endpoint.max_in_flight_batches(),
-                       .batch_timeout = absl::Seconds(endpoint.batch_timeout_seconds()),
-                       .max_retries = endpoint.max_retries()});
-  }
-  return clients;
-}
-
 absl::Status Serve(const config::v1::OrchestratorConfig& config) {
   ASSIGN_OR_RETURN(const telemetry::LogOptions log, rpc::ToLogOptions(config.server().log(), "orchestrator"));
   telemetry::InitLog(log);
@@ -54,8 +41,11 @@ absl::Status Serve(const config::v1::OrchestratorConfig& config) {
                               .version = process::Version(),
                               .methods = {"Analyze", "AnalyzeStream", "UploadVideo", "ListAnalyzers"},
                               .orchestrator = true});
-  ASSIGN_OR_RETURN(std::vector<NamedClient> clients, MakeClients(config));
-  ASSIGN_OR_RETURN(const auto orchestrator, Orchestrator::Create(config, std::move(clients), &metrics));
+  std::vector<Endpoint> endpoints;
+  for (const config::v1::AnalyzerEndpoint& endpoint : config.endpoints()) {
+    ASSIGN_OR_RETURN(endpoints.emplace_back(), MakeRemoteEndpoint(endpoint));
+  }
+  ASSIGN_OR_RETURN(const auto orchestrator, Orchestrator::Create(config, std::move(endpoints), &metrics));
   rpc::CallGate gate(config.server().max_concurrent_calls());
   concurrency::FairExecutor disk({.thread_count = 4, .name = "disk"});
   VideoAnalysisServiceImpl service(*orchestrator, {gate, &metrics}, disk);

@@ -54,7 +54,7 @@ void AddStage(const char* name, absl::Duration time, v1::AnalyzeStats& stats) {
 
 class OrchestratorImpl final : public Orchestrator {
  public:
-  OrchestratorImpl(const config::v1::OrchestratorConfig& config, std::vector<DispatchEndpoint> endpoints,
+  OrchestratorImpl(const config::v1::OrchestratorConfig& config, std::vector<Endpoint> endpoints,
                    std::unique_ptr<UploadStore> uploads, std::unique_ptr<SourceOpener> opener,
                    telemetry::Metrics* metrics)
       : config_(config),
@@ -161,7 +161,7 @@ class OrchestratorImpl final : public Orchestrator {
   void UpdateGauges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const config::v1::OrchestratorConfig config_;
-  const std::vector<DispatchEndpoint> endpoints_;
+  const std::vector<Endpoint> endpoints_;
   telemetry::Metrics* const metrics_;
   const std::unique_ptr<UploadStore> uploads_;
   const std::unique_ptr<SourceOpener> opener_;
@@ -296,7 +296,7 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
     if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
   };
   absl::StatusOr<PipelineResult> result =
-      RunPipeline({work.plan, *work.decoder, *converter, endpoints_, *pool_, ProcessTimer()}, input, observer, cancel,
+      RunPipeline({work.plan, *work.decoder, *converter, endpoints_, *pool_, ProcessTimer(), metrics_}, input, observer, cancel,
                   work.run->work());
   Count(work, result.ok() ? &*result : nullptr);
   RETURN_IF_ERROR(result.status());
@@ -439,16 +439,13 @@ v1::ListAnalyzersResponse OrchestratorImpl::ListAnalyzers() {
 }
 
 absl::StatusOr<std::unique_ptr<Orchestrator>> Orchestrator::Create(const config::v1::OrchestratorConfig& config,
-                                                                   std::vector<NamedClient> clients,
+                                                                   std::vector<Endpoint> endpoints,
                                                                    telemetry::Metrics* metrics) {
   config::v1::OrchestratorConfig complete = config;
   ApplyDefaults(&complete);
   RETURN_IF_ERROR(CheckOrchestratorConfig(complete));
-  std::vector<DispatchEndpoint> endpoints;
-  for (NamedClient& client : clients) {
-    if (metrics != nullptr) metrics->DeclareService(client.name);
-    endpoints.push_back({std::move(client.name), std::move(client.client), client.max_in_flight_batches,
-                         client.batch_timeout, client.max_retries, metrics});
+  if (metrics != nullptr) {
+    for (const Endpoint& endpoint : endpoints) metrics->DeclareService(endpoint.name);
   }
   ASSIGN_OR_RETURN(std::unique_ptr<UploadStore> uploads,
                    UploadStore::Create({.directory = complete.uploads().directory(),

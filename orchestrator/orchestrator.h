@@ -11,10 +11,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "orchestrator/fanout/endpoint.h"
 #include "reelsight/config/v1/config.pb.h"
 #include "reelsight/v1/video_analysis_service.pb.h"
-#include "shared/analysis/analyzer_client.h"
 #include "shared/base/cancel_token.h"
 
 namespace reelsight::telemetry {
@@ -24,18 +23,6 @@ class Metrics;
 namespace reelsight::orchestrator {
 
 class UploadStore;
-
-// One analyzer service.
-struct NamedClient {
-  std::string name;
-  std::shared_ptr<analysis::AnalyzerClient> client;
-  // Batches of one run under way at once; as many again may wait. More hide latency and cost memory.
-  int max_in_flight_batches = 4;
-  // Longest time for one attempt at a batch or a summary; infinite: as long as the run may take.
-  absl::Duration batch_timeout = absl::Seconds(60);
-  // How often one batch is sent again after UNAVAILABLE or RESOURCE_EXHAUSTED.
-  int max_retries = 3;
-};
 
 // Told how a run goes. Calls come one at a time, from threads of the orchestrator's, and must not block. None comes
 // after the run's end was delivered.
@@ -57,7 +44,7 @@ class Orchestrator {
 
   // `metrics` may be null; else it must outlive the orchestrator. INVALID_ARGUMENT if the configuration is not usable.
   static absl::StatusOr<std::unique_ptr<Orchestrator>> Create(const config::v1::OrchestratorConfig& config,
-                                                              std::vector<NamedClient> clients,
+                                                              std::vector<Endpoint> endpoints,
                                                               telemetry::Metrics* metrics = nullptr);
 
   // Starts a run, or joins the one with the same request_id. `done` runs exactly once, on any thread, possibly before

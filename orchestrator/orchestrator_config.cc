@@ -5,6 +5,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/decode/video_decoder.h"
+#include "orchestrator/fanout/endpoint.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
@@ -21,16 +23,20 @@ absl::Status CheckRange(const std::string& field, T value, T low, T high) {
 }  // namespace
 
 void ApplyDefaults(config::v1::OrchestratorConfig* config) {
+  const Endpoint defaults;
   for (config::v1::AnalyzerEndpoint& endpoint : *config->mutable_endpoints()) {
-    if (endpoint.max_in_flight_batches() == 0) endpoint.set_max_in_flight_batches(4);
-    if (endpoint.batch_timeout_seconds() == 0) endpoint.set_batch_timeout_seconds(60);
-    if (!endpoint.has_max_retries()) endpoint.set_max_retries(3);
+    if (endpoint.max_in_flight_batches() == 0) endpoint.set_max_in_flight_batches(defaults.max_in_flight_batches);
+    if (endpoint.batch_timeout_seconds() == 0) {
+      endpoint.set_batch_timeout_seconds(absl::ToDoubleSeconds(defaults.batch_timeout));
+    }
+    if (!endpoint.has_max_retries()) endpoint.set_max_retries(defaults.max_retries);
   }
   config::v1::VideoLimits& limits = *config->mutable_limits();
   if (limits.max_source_bytes() == 0) limits.set_max_source_bytes(2048 * kMiB);
-  if (limits.max_frame_pixels() == 0) limits.set_max_frame_pixels(33'177'600);
-  if (limits.max_duration_seconds() == 0) limits.set_max_duration_seconds(1800);
-  if (limits.max_frames() == 0) limits.set_max_frames(216'000);
+  const VideoDecoder::Limits video;
+  if (limits.max_frame_pixels() == 0) limits.set_max_frame_pixels(video.max_frame_pixels);
+  if (limits.max_duration_seconds() == 0) limits.set_max_duration_seconds(absl::ToDoubleSeconds(video.max_duration));
+  if (limits.max_frames() == 0) limits.set_max_frames(video.max_frames);
   config::v1::UploadConfig& uploads = *config->mutable_uploads();
   if (uploads.quota_bytes() == 0) uploads.set_quota_bytes(8192 * kMiB);
   if (uploads.expiry_seconds() == 0) uploads.set_expiry_seconds(3600);

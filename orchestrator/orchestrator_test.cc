@@ -53,7 +53,7 @@ class OrchestratorTest : public ::testing::Test {
   Orchestrator& Make() {
     host_ = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
     executor_ = std::make_unique<concurrency::FairExecutor>(concurrency::FairExecutor::Options{.thread_count = 2});
-    std::vector<NamedClient> clients;
+    std::vector<Endpoint> clients;
     clients.push_back({.name = "fake", .client = std::make_shared<analysis::LocalAnalyzerClient>(*host_, *executor_)});
     auto made = Orchestrator::Create(config_, std::move(clients));
     EXPECT_TRUE(made.ok()) << made.status();

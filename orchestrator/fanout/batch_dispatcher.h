@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sends the batches of one run to the services, a bounded number at once, tries again what may pass, and gathers the
-// frame results of each analyzer.
+// Hands the batches of one run to the services, a bounded number at once, and gathers the frame results of each
+// analyzer. How a batch gets there, and whether it is tried again, is the business of the ServiceCall.
 #pragma once
 
 #include <cstdint>
@@ -14,28 +14,11 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "shared/analysis/analyzer_client.h"
+#include "orchestrator/fanout/attempt_log.h"
+#include "orchestrator/fanout/service_call.h"
 #include "shared/base/cancel_token.h"
-#include "shared/concurrency/timer.h"
-
-namespace reelsight::telemetry {
-class Metrics;
-}
 
 namespace reelsight::orchestrator {
-
-// A service as one run uses it.
-struct DispatchEndpoint {
-  std::string name;
-  std::shared_ptr<analysis::AnalyzerClient> client;
-  // Batches under way at once; as many again may wait before Submit blocks. At least 1.
-  int max_in_flight_batches = 4;
-  // Longest time of one attempt; infinite: as long as the run may take.
-  absl::Duration batch_timeout = absl::Seconds(60);
-  int max_retries = 3;
-  // May be null.
-  telemetry::Metrics* metrics = nullptr;
-};
 
 // What came of one analyzer's frames.
 struct FrameOutcome {
@@ -65,16 +48,16 @@ class FrameOutcomeSource {
   virtual FrameOutcome Take(const std::string& analyzer) = 0;
 };
 
-// Thread-safe. An analyzer that failed once is given up: what waits for it is dropped, the others go on. Destroying it
-// does not wait for attempts under way; cancel the token first.
+// Thread-safe. An analyzer that failed once is given up: what waits for it is dropped, what is under way for nobody else is
+// called off, the others go on. Destroying it does not wait for batches under way; cancel the token first.
 class BatchDispatcher final : public FrameOutcomeSource {
  public:
-  // `timer` must outlive every attempt. `cancel` stops everything.
-  BatchDispatcher(std::vector<DispatchEndpoint> endpoints, concurrency::Timer& timer, const CancelToken& cancel);
+  // `log` is that of `services`. `cancel` stops everything.
+  BatchDispatcher(std::vector<ServiceCall> services, std::shared_ptr<const AttemptLog> log, const CancelToken& cancel);
   ~BatchDispatcher() override;
 
-  // Queues a batch; blocks while the endpoint's queue is full. Returns the token's status if it is cancelled.
-  absl::Status Submit(int endpoint, std::shared_ptr<const analysis::Batch> batch);
+  // Queues a batch; blocks while the service's queue is full. Returns the token's status if it is cancelled.
+  absl::Status Submit(int service, std::shared_ptr<const analysis::Batch> batch);
   // Blocks until nothing waits and nothing is under way, or `timeout` has passed; true if idle. Returns the token's
   // status if it is cancelled.
   absl::StatusOr<bool> WaitIdle(absl::Duration timeout);
@@ -83,8 +66,6 @@ class BatchDispatcher final : public FrameOutcomeSource {
   bool failed(const std::string& analyzer) const;
   // How far each analyzer is, taken or not.
   std::map<std::string, int64_t> frames_done() const;
-  // Bytes of pictures sent to other processes, retries included.
-  int64_t sent_bytes() const;
 
   void OnComplete(std::function<void()> wake) override;
   std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) override;

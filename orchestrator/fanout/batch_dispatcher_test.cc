@@ -65,9 +65,10 @@ concurrency::Timer& TestTimer() {
 
 BatchDispatcher MakeDispatcher(ScriptedClient::Script script, const CancelToken& cancel, int max_in_flight = 2,
                                int max_retries = 3, absl::Duration timeout = absl::Hours(24)) {
-  return BatchDispatcher(
-      {{"peer", std::make_shared<ScriptedClient>(std::move(script)), max_in_flight, timeout, max_retries}}, TestTimer(),
-      cancel);
+  const auto log = std::make_shared<AttemptLog>();
+  const Endpoint endpoint{"peer", std::make_shared<ScriptedClient>(std::move(script)), max_in_flight, timeout,
+                          max_retries};
+  return BatchDispatcher(MakeServiceCalls({endpoint}, TestTimer(), nullptr, log), log, cancel);
 }
 
 std::vector<int64_t> Indexes(const FrameOutcome& outcome) {
@@ -294,7 +295,7 @@ TEST(BatchDispatcherTest, ItMayGoAsSoonAsItIsIdleThoughTheLastAnswerIsStillOnIts
   auto dispatcher = std::make_unique<BatchDispatcher>(MakeDispatcher(
       [&](BatchPtr batch, const CancelToken&, auto done) { answer = [=] { done(Answer(*batch)); }; }, cancel));
   ASSERT_TRUE(dispatcher->Submit(0, MakeBatch({"a"}, {0})).ok());
-  const PauseForTest pause("BatchDispatcher::Finish", [&] {
+  const PauseForTest pause("BatchDispatcher::EndBatch", [&] {
     EXPECT_TRUE(*dispatcher->WaitIdle(absl::Hours(24)));
     dispatcher.reset();
   });

@@ -42,10 +42,11 @@ class Pipeline {
         work_(work),
         schedule_(parts.plan, parts.decoder.info().frame_rate(), input.profile, input.segments),
         segments_(schedule_.segments()),
-        dispatcher_(parts.endpoints, parts.timer, work),
+        services_(MakeServiceCalls(parts.endpoints, parts.timer, parts.metrics, attempts_)),
+        dispatcher_(services_, attempts_, work),
         feeder_(parts.plan, {input.request_id, Facts()}, parts.converter, parts.pool,
-                [this](int endpoint, std::shared_ptr<const analysis::Batch> batch) {
-                  return dispatcher_.Submit(endpoint, std::move(batch));
+                [this](int service, std::shared_ptr<const analysis::Batch> batch) {
+                  return dispatcher_.Submit(service, std::move(batch));
                 }) {
     parts.decoder.Follow(schedule_);
     for (const PlannedAnalyzer& planned : parts.plan.analyzers) {
@@ -212,12 +213,12 @@ class Pipeline {
       if (outcome.status.ok()) answered_.insert(parts_.plan.analyzers[place].description.name());
       if (observer_.on_outcome) observer_.on_outcome(place, outcome);
     };
-    result.outcomes = RunSummaries(parts_.plan, input, dispatcher_, parts_.endpoints, parts_.timer, work_, observer);
+    result.outcomes = RunSummaries(parts_.plan, input, dispatcher_, services_, work_, observer);
     RETURN_IF_ERROR(cancel_.status());
     result.summarize_time = batches_done_.has_value() ? batches_done_->elapsed() : absl::ZeroDuration();
     result.segments = segments_;
     result.frames_decoded = frames_decoded_;
-    result.sent_bytes = dispatcher_.sent_bytes();
+    result.sent_bytes = attempts_->sent_bytes();
     result.decode_time = decode_time_;
     result.feeder = feeder_.stats();
     return result;
@@ -231,6 +232,8 @@ class Pipeline {
   FrameSchedule schedule_;
   // Those of the schedule, in the end cut to the video.
   std::vector<TimeSpan> segments_;
+  const std::shared_ptr<AttemptLog> attempts_ = std::make_shared<AttemptLog>();
+  const std::vector<ServiceCall> services_;
   BatchDispatcher dispatcher_;
   FrameFeeder feeder_;
   // Analyzers that are neither given up nor left out.

@@ -30,9 +30,11 @@ struct PipelineParts {
   const AnalysisPlan& plan;
   VideoDecoder& decoder;
   FrameConverter& converter;
-  const std::vector<DispatchEndpoint>& endpoints;
+  const std::vector<Endpoint>& endpoints;
   analysis::FramePool& pool;
   concurrency::Timer& timer;
+  // May be null.
+  telemetry::Metrics* metrics = nullptr;
 };
 
 struct PipelineResult {

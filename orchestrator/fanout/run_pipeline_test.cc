@@ -89,7 +89,7 @@ class RunPipelineTest : public ::testing::Test {
   absl::StatusOr<PipelineResult> Run(int64_t frames, bool declared = true, int64_t budget_bytes = 1 << 20) {
     auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
     concurrency::FairExecutor executor({.thread_count = 3});
-    const std::vector<DispatchEndpoint> endpoints = {
+    const std::vector<Endpoint> endpoints = {
         {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
     FakeDecoder decoder(frames, declared);
     FakeConverter converter;
@@ -224,7 +224,7 @@ TEST_F(RunPipelineTest, AnErrorOfTheDecoderStopsTheBatchesUnderWay) {
       });
   auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
   concurrency::FairExecutor executor({.thread_count = 1});
-  const std::vector<DispatchEndpoint> endpoints = {
+  const std::vector<Endpoint> endpoints = {
       {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
   FakeDecoder decoder(100);
   decoder.BreakAt(10);
@@ -251,7 +251,7 @@ TEST_F(RunPipelineTest, RunsThatTogetherKeepBackMoreThanTheBudgetTakeTurns) {
   analyzers_.push_back(std::move(analyzer));
   auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
   concurrency::FairExecutor executor({.thread_count = 2});
-  const std::vector<DispatchEndpoint> endpoints = {
+  const std::vector<Endpoint> endpoints = {
       {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
   auto pool = analysis::FramePool::Create(7 * 32 * 16);
   cancel_.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(20));

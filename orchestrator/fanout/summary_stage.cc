@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "orchestrator/fanout/retry_policy.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
 
@@ -34,7 +33,7 @@ struct Inbox {
     changed.NotifyAll();
   }
 
-  void Put(int place, SummaryOr summary) {
+  void PutSummary(int place, SummaryOr summary) {
     {
       MutexLock lock(mutex);
       arrived.emplace_back(place, std::move(summary));
@@ -43,67 +42,14 @@ struct Inbox {
   }
 };
 
-// One Summarize with its retries; keeps itself alive by the callbacks that hold it.
-struct Call : std::enable_shared_from_this<Call> {
-  int place = 0;
-  DispatchEndpoint endpoint;
-  std::shared_ptr<const analyzer::v1::SummarizeRequest> request;
-  CancelToken cancel;
-  concurrency::Timer* timer = nullptr;
-  std::shared_ptr<Inbox> inbox;
-  RetryState retry;
-
-  struct Attempt {
-    CancelToken token;
-    std::unique_ptr<CancelToken::Callback> link;
-  };
-
-  void Start() {
-    auto attempt = std::make_shared<Attempt>();
-    attempt->token.SetDeadline(AttemptDeadline(endpoint.batch_timeout, cancel));
-    attempt->link = std::make_unique<CancelToken::Callback>(
-        cancel, [token = attempt->token, run = cancel] { token.Cancel(run.status()); });
-    endpoint.client->Summarize(request, attempt->token,
-                               [self = shared_from_this(), attempt](SummaryOr summary) mutable {
-                                 self->OnDone(std::move(summary));
-                                 // See BatchDispatcher: the link must not be destroyed inside its own function.
-                                 self->timer->RunAt(Clock::now(), [attempt = std::move(attempt)] {});
-                               });
-  }
-
-  void OnDone(SummaryOr summary) {
-    if (!summary.ok() && !cancel.cancelled()) {
-      ++retry.failures;
-      const auto delay = NextDelay(summary.status(), retry, endpoint.max_retries, Patience(endpoint.batch_timeout));
-      if (delay.has_value()) {
-        timer->RunAt(Clock::now() + *delay, [self = shared_from_this()] { self->Start(); });
-        return;
-      }
-      if (summary.status().code() == absl::StatusCode::kUnavailable) {
-        summary =
-            WithReason(Annotate(summary.status(), absl::StrCat("service ", endpoint.name)), Reason::kRetryBudgetSpent);
-      } else if (summary.status().code() == absl::StatusCode::kDeadlineExceeded) {
-        summary = MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-                            absl::StrCat("service ", endpoint.name, ": no summary within ",
-                                         absl::FormatDuration(endpoint.batch_timeout)));
-      }
-    }
-    // The results of all frames: freed before the run can end.
-    request.reset();
-    inbox->Put(place, std::move(summary));
-  }
-};
-
 class Stage {
  public:
   Stage(const AnalysisPlan& plan, const SummaryStageInput& input, FrameOutcomeSource& frames,
-        const std::vector<DispatchEndpoint>& endpoints, concurrency::Timer& timer, const CancelToken& cancel,
-        const SummaryStageObserver& observer)
+        const std::vector<ServiceCall>& services, const CancelToken& cancel, const SummaryStageObserver& observer)
       : plan_(plan),
         input_(input),
         frames_(frames),
-        endpoints_(endpoints),
-        timer_(timer),
+        services_(services),
         cancel_(cancel),
         observer_(observer),
         outcomes_(plan.analyzers.size()),
@@ -119,7 +65,7 @@ class Stage {
       TakeFrames();
       StartReady();
       if (done_ == outcomes_.size()) return std::move(outcomes_);
-      Receive();
+      ReceiveSummaries();
     }
   }
 
@@ -156,9 +102,9 @@ class Stage {
       if (why.ok()) why = cancel_.status();
       if (why.ok()) why = FailedDependency(i);
       if (!why.ok()) {
-        Finish(i, std::move(why));
+        EndAnalyzer(i, std::move(why));
       } else if (DependenciesDone(i)) {
-        Start(i);
+        StartSummary(i);
       }
     }
   }
@@ -193,7 +139,7 @@ class Stage {
     return true;
   }
 
-  void Start(size_t i) {
+  void StartSummary(size_t i) {
     const PlannedAnalyzer& planned = plan_.analyzers[i];
     auto request = std::make_shared<analyzer::v1::SummarizeRequest>();
     request->set_request_id(input_.request_id);
@@ -212,19 +158,15 @@ class Stage {
       summary.set_analyzer(dependency.analyzer());
       if (place >= 0 && outcomes_[place].status.ok()) *summary.mutable_summary() = outcomes_[place].summary;
     }
-    auto call = std::make_shared<Call>();
-    call->place = static_cast<int>(i);
-    call->endpoint = endpoints_[planned.endpoint];
-    call->request = std::move(request);
-    call->cancel = cancel_;
-    call->timer = &timer_;
-    call->inbox = inbox_;
     states_[i] = State::kRunning;
     started_[i] = Clock::now();
-    call->Start();
+    services_[planned.endpoint].client->Summarize(
+        std::move(request), cancel_, [inbox = inbox_, place = static_cast<int>(i)](SummaryOr summary) {
+          inbox->PutSummary(place, std::move(summary));
+        });
   }
 
-  void Receive() {
+  void ReceiveSummaries() {
     std::deque<std::pair<int, SummaryOr>> arrived;
     {
       MutexLock lock(inbox_->mutex);
@@ -239,16 +181,16 @@ class Stage {
       if (states_[place] != State::kRunning) continue;
       outcomes_[place].summarize_time = absl::FromChrono(Clock::now() - started_[place]);
       if (summary.ok()) outcomes_[place].summary = *std::move(summary);
-      Finish(place, summary.status());
+      EndAnalyzer(place, summary.status());
     }
     const absl::Status cancelled = cancel_.status();
     if (cancelled.ok()) return;
     for (size_t i = 0; i < outcomes_.size(); ++i) {
-      if (states_[i] == State::kRunning) Finish(i, cancelled);
+      if (states_[i] == State::kRunning) EndAnalyzer(i, cancelled);
     }
   }
 
-  void Finish(size_t i, absl::Status status) {
+  void EndAnalyzer(size_t i, absl::Status status) {
     states_[i] = State::kDone;
     outcomes_[i].status = std::move(status);
     ++done_;
@@ -258,8 +200,7 @@ class Stage {
   const AnalysisPlan& plan_;
   const SummaryStageInput& input_;
   FrameOutcomeSource& frames_;
-  const std::vector<DispatchEndpoint>& endpoints_;
-  concurrency::Timer& timer_;
+  const std::vector<ServiceCall>& services_;
   const CancelToken cancel_;
   const SummaryStageObserver& observer_;
   std::vector<AnalyzerOutcome> outcomes_;
@@ -273,10 +214,9 @@ class Stage {
 }  // namespace
 
 std::vector<AnalyzerOutcome> RunSummaries(const AnalysisPlan& plan, const SummaryStageInput& input,
-                                          FrameOutcomeSource& frames, const std::vector<DispatchEndpoint>& endpoints,
-                                          concurrency::Timer& timer, const CancelToken& cancel,
-                                          const SummaryStageObserver& observer) {
-  return Stage(plan, input, frames, endpoints, timer, cancel, observer).Run();
+                                          FrameOutcomeSource& frames, const std::vector<ServiceCall>& services,
+                                          const CancelToken& cancel, const SummaryStageObserver& observer) {
+  return Stage(plan, input, frames, services, cancel, observer).Run();
 }
 
 }  // namespace reelsight::orchestrator

@@ -43,8 +43,7 @@ struct SummaryStageObserver {
 // complete. Where the token is cancelled, those without an answer get its status. The observer is called on this
 // thread.
 std::vector<AnalyzerOutcome> RunSummaries(const AnalysisPlan& plan, const SummaryStageInput& input,
-                                          FrameOutcomeSource& frames, const std::vector<DispatchEndpoint>& endpoints,
-                                          concurrency::Timer& timer, const CancelToken& cancel,
-                                          const SummaryStageObserver& observer);
+                                          FrameOutcomeSource& frames, const std::vector<ServiceCall>& services,
+                                          const CancelToken& cancel, const SummaryStageObserver& observer);
 
 }  // namespace reelsight::orchestrator

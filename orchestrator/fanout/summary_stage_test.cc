@@ -85,7 +85,9 @@ class SummaryStageTest : public ::testing::Test {
     auto client = std::make_shared<analysis::LocalAnalyzerClient>(*host, executor);
     SummaryStageObserver observer;
     observer.on_outcome = [&](int place, const AnalyzerOutcome&) { order_.push_back(place); };
-    return RunSummaries(plan_, input_, frames_, {{"fake", client}}, TestTimer(), cancel_, observer);
+    const auto services =
+        MakeServiceCalls({{"fake", client}}, TestTimer(), nullptr, std::make_shared<AttemptLog>());
+    return RunSummaries(plan_, input_, frames_, services, cancel_, observer);
   }
 
   AnalysisPlan plan_;
@@ -236,7 +238,8 @@ TEST_F(SummaryStageTest, ResultsOfFramesAreFreedBeforeTheOutcomeIsTold) {
     EXPECT_TRUE(outcome.frames.results.empty());
     EXPECT_TRUE(client->requests.at(0).expired());
   };
-  RunSummaries(plan_, {.request_id = "r"}, frames_, {{"fake", client}}, TestTimer(), cancel_, observer);
+  const auto services = MakeServiceCalls({{"fake", client}}, TestTimer(), nullptr, std::make_shared<AttemptLog>());
+  RunSummaries(plan_, {.request_id = "r"}, frames_, services, cancel_, observer);
   ASSERT_EQ(client->requests.size(), 1u);
   for (std::thread& thread : client->threads) thread.join();
 }

@@ -21,6 +21,33 @@ struct CancelToken::State {
   absl::Status why ABSL_GUARDED_BY(mutex);
   Clock::time_point deadline ABSL_GUARDED_BY(mutex) = Clock::time_point::max();
   std::map<void*, std::shared_ptr<Runnable>> callbacks ABSL_GUARDED_BY(mutex);
+  // Of a child: set before anybody else knows it.
+  std::shared_ptr<State> parent;
+  Runnable* link = nullptr;
+
+  ~State() {
+    if (parent == nullptr) return;
+    MutexLock lock(parent->mutex);
+    parent->callbacks.erase(link);
+  }
+};
+
+// What a parent keeps of its child. It does not keep it alive, so the child's end needs to wait for nothing. Run by the
+// parent, which therefore lives.
+struct CancelToken::Link final : Runnable {
+  State* parent = nullptr;
+  std::weak_ptr<State> child;
+
+  void Run() override {
+    CancelToken token(child.lock());
+    if (token.state_ == nullptr) return;
+    absl::Status why;
+    {
+      MutexLock lock(parent->mutex);
+      why = parent->why;
+    }
+    token.Cancel(std::move(why));
+  }
 };
 
 struct CancelToken::Callback::Impl final : Runnable {
@@ -39,7 +66,26 @@ struct CancelToken::Callback::Impl final : Runnable {
   }
 };
 
-CancelToken::CancelToken() : state_(std::make_shared<State>()) {}
+CancelToken::CancelToken() : CancelToken(std::make_shared<State>()) {}
+
+CancelToken CancelToken::ChildOf(const CancelToken& parent) {
+  CancelToken token;
+  token.SetDeadline(parent.deadline());
+  auto link = std::make_shared<Link>();
+  link->parent = parent.state_.get();
+  link->child = token.state_;
+  token.state_->link = link.get();
+  token.state_->parent = parent.state_;
+  {
+    MutexLock lock(parent.state_->mutex);
+    if (parent.state_->why.ok()) {
+      parent.state_->callbacks.emplace(link.get(), link);
+      return token;
+    }
+  }
+  link->Run();
+  return token;
+}
 
 void CancelToken::Cancel(absl::Status why) const {
   std::vector<std::shared_ptr<Runnable>> callbacks;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "shared/base/mutex.h"
@@ -20,6 +21,11 @@ class CancelToken {
   using Clock = std::chrono::steady_clock;
 
   CancelToken();
+
+  // A new token that is cancelled with `parent`, for its reason, and may be cancelled before without the parent. It has
+  // the parent's deadline as it is now. It needs no owner: it leaves the parent when its last copy goes, and waits for
+  // nobody then.
+  static CancelToken ChildOf(const CancelToken& parent);
 
   // Cancels with `why` (not OK). The first call wins; later ones do nothing. Runs the callbacks on this thread.
   void Cancel(absl::Status why = absl::CancelledError("cancelled")) const;
@@ -52,7 +58,9 @@ class CancelToken {
  private:
   friend class Callback;
   struct Runnable;
+  struct Link;
   struct State;
+  explicit CancelToken(std::shared_ptr<State> state) : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
 };
 

@@ -118,5 +118,46 @@ TEST(CancelTokenTest, ACallbackMayDestroyTheTokenThatWasAsked) {
   owner->token.Cancel();
 }
 
+TEST(CancelTokenTest, AChildEndsWithItsParentAndNotTheOtherWayRound) {
+  CancelToken parent;
+  const CancelToken first = CancelToken::ChildOf(parent);
+  const CancelToken second = CancelToken::ChildOf(parent);
+  int runs = 0;
+  const CancelToken::Callback callback(second, [&] { ++runs; });
+  first.Cancel(absl::AbortedError("the child's own"));
+  EXPECT_FALSE(parent.cancelled());
+  EXPECT_FALSE(second.cancelled());
+  parent.Cancel(absl::DataLossError("the parent's"));
+  EXPECT_EQ(first.status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(second.status(), absl::DataLossError("the parent's"));
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(CancelToken::ChildOf(parent).status(), parent.status());
+}
+
+TEST(CancelTokenTest, AChildHasTheParentsDeadlineAndMayHaveAnEarlierOne) {
+  const auto end = CancelToken::Clock::now() + std::chrono::hours(2);
+  CancelToken parent;
+  parent.SetDeadline(end);
+  const CancelToken child = CancelToken::ChildOf(parent);
+  EXPECT_EQ(child.deadline(), end);
+  child.SetDeadline(end - std::chrono::hours(1));
+  EXPECT_EQ(child.deadline(), end - std::chrono::hours(1));
+  EXPECT_EQ(parent.deadline(), end);
+}
+
+TEST(CancelTokenTest, AChildMayGoInsideItsOwnCallbackAndWhileItsParentIsCancelled) {
+  CancelToken parent;
+  auto child = std::make_unique<CancelToken>(CancelToken::ChildOf(parent));
+  const CancelToken::Callback callback(*child, [&] { child.reset(); });
+  parent.Cancel();
+  EXPECT_EQ(child, nullptr);
+  for (int i = 0; i < 200; ++i) {
+    CancelToken many;
+    std::thread canceller([many] { many.Cancel(); });
+    for (int j = 0; j < 5; ++j) CancelToken::ChildOf(many);
+    canceller.join();
+  }
+}
+
 }  // namespace
 }  // namespace reelsight
