@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A heap for fuzzing libraries that are not instrumented, as libyuv and libswscale: each block ends at a page that may
-// not be touched, and begins behind one. Linked into a fuzz target, it stands in for operator new[], by which pictures get
-// their pixels, while it is switched on. Not for operator new: libraries keep what they make by it.
+// not be touched, and begins behind one. Linked into a fuzz target, it stands in for operator new[], by which pictures
+// get their pixels, while it is switched on. Not for operator new: libraries keep what they make by it.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures with extreme sides, of every codec and container that can hold them: refused with the side named, or analysed
-like any other. And memory that runs short while a large one is decoded."""
+"""Pictures with extreme sides, of every codec and container that can hold them: refused with the side named, or
+analysed like any other. And memory that runs short while a large one is decoded."""
 
 import json
 import resource
@@ -86,8 +86,9 @@ def check_refused(error, side):
     assert "scale the video down" in error.details()
 
 
-@pytest.mark.parametrize(("width", "height", "suffix", "codec", "side"), [case[1:] for case in CASES],
-                         ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("width", "height", "suffix", "codec", "side"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_extreme_sides(stub, extreme, width, height, suffix, codec, side):
     path = extreme(width, height, suffix, codec)
     for source in ({"uri": str(path)}, {"content": path.read_bytes()}):
@@ -128,7 +129,9 @@ def large(folder):
     """8K, 40 frames."""
     path = folder / "8k.mp4"
     if not path.exists():
-        clips.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=7680x4320:rate=25", "-frames:v", "40", "-crf", "40", *H264, path)
+        clips.ffmpeg(
+            "-f", "lavfi", "-i", "testsrc2=size=7680x4320:rate=25", "-frames:v", "40", "-crf", "40", *H264, path
+        )
     return path
 
 
