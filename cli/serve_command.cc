@@ -94,7 +94,7 @@ class ServeCommand final : public Command {
                                 .analyzers = true,
                                 .orchestrator = true});
     ASSIGN_OR_RETURN(const auto backend, EmbeddedBackend::Create(config, threads_, &metrics));
-    rpc::CallGate gate(config.server().max_concurrent_calls());
+    rpc::CallGate gate(config.server().max_concurrent_calls(), metrics.methods());
     concurrency::FairExecutor disk({.thread_count = 4, .name = "disk"});
     orchestrator::VideoAnalysisServiceImpl service(backend->orchestrator(), {gate, &metrics}, disk);
     rpc::ServerParts parts;

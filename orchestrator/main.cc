@@ -46,7 +46,7 @@ absl::Status Serve(const config::v1::OrchestratorConfig& config) {
     ASSIGN_OR_RETURN(endpoints.emplace_back(), MakeRemoteEndpoint(endpoint));
   }
   ASSIGN_OR_RETURN(const auto orchestrator, Orchestrator::Create(config, std::move(endpoints), &metrics));
-  rpc::CallGate gate(config.server().max_concurrent_calls());
+  rpc::CallGate gate(config.server().max_concurrent_calls(), metrics.methods());
   concurrency::FairExecutor disk({.thread_count = 4, .name = "disk"});
   VideoAnalysisServiceImpl service(*orchestrator, {gate, &metrics}, disk);
   return rpc::RunServer(

@@ -20,7 +20,7 @@ bool IsServerFault(absl::StatusCode code) {
 CallScope::CallScope(CallEnvironment environment, const grpc::CallbackServerContext& context, std::string_view method)
     : environment_(environment), method_(method), start_(std::chrono::steady_clock::now()) {
   cancel_.SetDeadline(FromGrpcDeadline(context.raw_deadline()));
-  admitted_ = environment_.gate.Enter(cancel_, &ticket_);
+  admitted_ = environment_.gate.Enter(method_, cancel_, &ticket_);
   if (environment_.metrics != nullptr) environment_.metrics->rpc().requests_in_flight.Add({method_}, 1);
 }
 

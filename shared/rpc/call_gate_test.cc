@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
@@ -16,14 +17,14 @@ using Clock = std::chrono::steady_clock;
 TEST(CallGateTest, BoundsTheCallsInside) {
   CallGate gate(2);
   int64_t first = 0, second = 0, third = 0;
-  ASSERT_TRUE(gate.Enter(CancelToken(), &first).ok());
-  ASSERT_TRUE(gate.Enter(CancelToken(), &second).ok());
-  const absl::Status full = gate.Enter(CancelToken(), &third);
+  ASSERT_TRUE(gate.Enter("Call", CancelToken(), &first).ok());
+  ASSERT_TRUE(gate.Enter("Call", CancelToken(), &second).ok());
+  const absl::Status full = gate.Enter("Call", CancelToken(), &third);
   EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetReason(full), "SERVER_BUSY");
   EXPECT_GT(GetRetryDelay(full), absl::ZeroDuration());
   gate.Leave(first);
-  EXPECT_TRUE(gate.Enter(CancelToken(), &third).ok());
+  EXPECT_TRUE(gate.Enter("Call", CancelToken(), &third).ok());
   EXPECT_EQ(gate.calls(), 2);
   gate.Leave(second);
   gate.Leave(third);
@@ -32,10 +33,10 @@ TEST(CallGateTest, BoundsTheCallsInside) {
 TEST(CallGateTest, DrainRefusesNewCallsAndWaitsForTheOthers) {
   CallGate gate(2);
   int64_t ticket = 0, late = 0;
-  ASSERT_TRUE(gate.Enter(CancelToken(), &ticket).ok());
+  ASSERT_TRUE(gate.Enter("Call", CancelToken(), &ticket).ok());
   gate.BeginDrain();
   EXPECT_TRUE(gate.draining());
-  const absl::Status refused = gate.Enter(CancelToken(), &late);
+  const absl::Status refused = gate.Enter("Call", CancelToken(), &late);
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(GetReason(refused), "SERVER_DRAINING");
   EXPECT_FALSE(gate.WaitEmpty(Clock::now() + std::chrono::milliseconds(20)));
@@ -51,7 +52,7 @@ TEST(CallGateTest, CancelAllReachesTheCallsInside) {
   CallGate gate(2);
   int64_t ticket = 0;
   const CancelToken cancel;
-  ASSERT_TRUE(gate.Enter(cancel, &ticket).ok());
+  ASSERT_TRUE(gate.Enter("Call", cancel, &ticket).ok());
   gate.CancelAll(absl::UnavailableError("over"));
   EXPECT_EQ(cancel.status().code(), absl::StatusCode::kUnavailable);
   gate.Leave(ticket);
@@ -60,7 +61,7 @@ TEST(CallGateTest, CancelAllReachesTheCallsInside) {
 TEST(CallGateTest, ItMayGoAsSoonAsTheLastCallHasLeft) {
   auto gate = std::make_unique<CallGate>(2);
   int64_t ticket = 0;
-  ASSERT_TRUE(gate->Enter(CancelToken(), &ticket).ok());
+  ASSERT_TRUE(gate->Enter("Analyze", CancelToken(), &ticket).ok());
   std::thread owner([&] {
     EXPECT_TRUE(gate->WaitEmpty(Clock::now() + std::chrono::seconds(60)));
     gate.reset();
@@ -69,6 +70,35 @@ TEST(CallGateTest, ItMayGoAsSoonAsTheLastCallHasLeft) {
   gate->Leave(ticket);
   EXPECT_TRUE(pause.reached());
   EXPECT_EQ(gate, nullptr);
+}
+
+TEST(CallGateTest, NoKindOfCallTakesTheShareOfAnother) {
+  // A share is 2; 2 places are anybody's.
+  CallGate gate(8, {"Upload", "Analyze", "List"});
+  int64_t ticket = 0;
+  std::vector<int64_t> uploads;
+  while (gate.Enter("Upload", CancelToken(), &ticket).ok()) uploads.push_back(ticket);
+  EXPECT_EQ(uploads.size(), 4u);
+  for (const char* kind : {"Analyze", "List"}) {
+    EXPECT_TRUE(gate.Enter(kind, CancelToken(), &ticket).ok()) << kind;
+    EXPECT_TRUE(gate.Enter(kind, CancelToken(), &ticket).ok()) << kind;
+  }
+  const absl::Status full = gate.Enter("List", CancelToken(), &ticket);
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(gate.calls(), 8);
+  // A place that was anybody's is so again.
+  gate.Leave(uploads.back());
+  EXPECT_TRUE(gate.Enter("List", CancelToken(), &ticket).ok());
+  EXPECT_FALSE(gate.Enter("Upload", CancelToken(), &ticket).ok());
+}
+
+TEST(CallGateTest, AGateTooSmallForSharesIsOneForAll) {
+  CallGate gate(1, {"Upload", "Analyze", "List"});
+  int64_t ticket = 0;
+  EXPECT_TRUE(gate.Enter("Upload", CancelToken(), &ticket).ok());
+  EXPECT_FALSE(gate.Enter("List", CancelToken(), &ticket).ok());
+  gate.Leave(ticket);
+  EXPECT_TRUE(gate.Enter("List", CancelToken(), &ticket).ok());
 }
 
 }  // namespace

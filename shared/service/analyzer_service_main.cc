@@ -86,7 +86,7 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
   ASSIGN_OR_RETURN(const std::unique_ptr<analysis::AnalyzerHost> host,
                    analysis::AnalyzerHost::Create(parts.name, process::Version(),
                                                   MeasureAnalyzers(std::move(analyzers), metrics), threads));
-  rpc::CallGate gate(config.server().max_concurrent_calls());
+  rpc::CallGate gate(config.server().max_concurrent_calls(), metrics.methods());
   metrics.analyzers().workers.Set({parts.name}, threads);
   concurrency::FairExecutor executor({.thread_count = threads,
                                       .max_queued = config.max_queued_batches(),

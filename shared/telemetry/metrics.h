@@ -112,6 +112,7 @@ class Metrics {
   AnalyzerMetrics& analyzers() { return *analyzers_; }
   ModelMetrics& models() { return *models_; }
   OrchestratorMetrics& orchestrator() { return *orchestrator_; }
+  const std::vector<std::string>& methods() const { return options_.methods; }
 
   // Makes the series of an analyzer, of a service or of a model before its first event. Doing it again does nothing.
   void DeclareAnalyzer(const std::string& name);
