@@ -1,119 +1,162 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/analyzer_directory.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "shared/base/status.h"
-#include "shared/telemetry/log.h"
 #include "shared/telemetry/metrics.h"
 
 namespace reelsight::orchestrator {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::seconds kAnswerTimeout(3);
-
-}  // namespace
-
-struct AnalyzerDirectory::State {
-  Mutex mutex;
-  CondVar changed;
-  std::vector<EndpointSnapshot> snapshots ABSL_GUARDED_BY(mutex);
-  // Endpoints that have not yet answered in this round.
-  size_t awaited ABSL_GUARDED_BY(mutex) = 0;
-  // Rounds begun and ended.
-  int64_t begun ABSL_GUARDED_BY(mutex) = 0;
-  int64_t ended ABSL_GUARDED_BY(mutex) = 0;
-  // Rounds asked for.
-  int64_t asked ABSL_GUARDED_BY(mutex) = 1;
-  bool stopping ABSL_GUARDED_BY(mutex) = false;
+struct AnalyzerDirectory::EndpointState {
+  // A question is under way, since `asked_at`.
+  bool asking = false;
+  bool overdue = false;
+  Clock::time_point asked_at;
+  // When to ask next.
+  Clock::time_point next;
+  // It has answered or failed at least once.
+  bool heard = false;
+  // Of the question under way.
+  CancelToken question;
 };
 
-AnalyzerDirectory::AnalyzerDirectory(const std::vector<Endpoint>& endpoints, absl::Duration interval,
+struct AnalyzerDirectory::State {
+  mutable Mutex mutex;
+  CondVar changed;
+  std::vector<EndpointSnapshot> snapshots ABSL_GUARDED_BY(mutex);
+  std::vector<EndpointState> endpoints ABSL_GUARDED_BY(mutex);
+  // Answers came that metrics do not know yet.
+  bool news ABSL_GUARDED_BY(mutex) = false;
+  bool known ABSL_GUARDED_BY(mutex) = false;
+  std::vector<std::function<void()>> waiting ABSL_GUARDED_BY(mutex);
+  bool stopping ABSL_GUARDED_BY(mutex) = false;
+
+  void Hear(size_t i, absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    snapshots[i].status = std::move(status);
+    endpoints[i].heard = news = true;
+    changed.NotifyAll();
+  }
+};
+
+AnalyzerDirectory::AnalyzerDirectory(const std::vector<Endpoint>& endpoints, Options options,
                                      telemetry::Metrics* metrics)
-    : endpoints_(endpoints), interval_(interval), metrics_(metrics), state_(std::make_shared<State>()) {
+    : endpoints_(endpoints), options_(options), metrics_(metrics), state_(std::make_shared<State>()) {
   {
     MutexLock lock(state_->mutex);
+    state_->endpoints.resize(endpoints_.size());
     for (const Endpoint& endpoint : endpoints_) {
       state_->snapshots.push_back(
-          {.name = endpoint.name, .description = {}, .status = absl::UnavailableError("not asked yet")});
+          {.name = endpoint.name, .description = {}, .status = absl::UnavailableError("it has not answered yet")});
     }
   }
   thread_ = std::thread([this] { Work(); });
 }
 
 AnalyzerDirectory::~AnalyzerDirectory() {
+  std::vector<CancelToken> questions;
   {
     MutexLock lock(state_->mutex);
     state_->stopping = true;
+    state_->changed.NotifyAll();
+    for (const Endpoint& endpoint : state_->endpoints) questions.push_back(endpoint.question);
   }
-  stop_.Cancel();
-  state_->changed.NotifyAll();
+  for (const CancelToken& question : questions) question.Cancel();
   thread_.join();
 }
 
+AnalyzerDirectory::Clock::time_point AnalyzerDirectory::Ask() {
+  const Clock::duration timeout = absl::ToChronoNanoseconds(options_.answer_timeout);
+  const Clock::time_point now = Clock::now();
+  Clock::time_point look_again = now + absl::ToChronoNanoseconds(options_.interval);
+  std::vector<std::pair<size_t, CancelToken>> due;
+  {
+    MutexLock lock(state_->mutex);
+    for (size_t i = 0; i < endpoints_.size(); ++i) {
+      Endpoint& endpoint = state_->endpoints[i];
+      if (!endpoint.asking && endpoint.next <= now) {
+        endpoint = {
+            .asking = true, .overdue = false, .asked_at = now, .next = now, .heard = endpoint.heard, .question = {}};
+        endpoint.question.SetDeadline(now + timeout);
+        due.emplace_back(i, endpoint.question);
+      }
+      if (endpoint.asking && !endpoint.overdue && endpoint.asked_at + timeout <= now) {
+        endpoint.overdue = true;
+        state_->Hear(i, MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
+                                  absl::StrCat("no answer within ", absl::FormatDuration(options_.answer_timeout))));
+      }
+      if (endpoint.asking && endpoint.overdue) continue;
+      look_again = std::min(look_again, endpoint.asking ? endpoint.asked_at + timeout : endpoint.next);
+    }
+  }
+  for (const auto& [i, question] : due) {
+    endpoints_[i].client->Describe(question, [state = state_, i = i, interval = options_.interval](
+                                                 absl::StatusOr<analyzer::v1::DescribeResponse> answer) {
+      MutexLock lock(state->mutex);
+      Endpoint& endpoint = state->endpoints[i];
+      endpoint.asking = false;
+      endpoint.next = Clock::now() + absl::ToChronoNanoseconds(interval);
+      state->Hear(i, answer.status());
+      if (answer.ok()) state->snapshots[i].description = *std::move(answer);
+    });
+  }
+  return look_again;
+}
+
 void AnalyzerDirectory::Work() {
+  const Clock::time_point first_round_ends = Clock::now() + absl::ToChronoNanoseconds(options_.first_round);
   while (true) {
-    int64_t round = 0;
+    Clock::time_point next = Ask();
+    std::vector<std::function<void()>> ready;
     {
       MutexLock lock(state_->mutex);
-      const Clock::time_point next = Clock::now() + absl::ToChronoNanoseconds(interval_);
-      while (!state_->stopping && state_->asked <= state_->begun && Clock::now() < next) {
-        state_->changed.WaitUntil(state_->mutex, next);
+      if (!state_->known) next = std::min(next, first_round_ends);
+      while (!state_->stopping && !state_->news && Clock::now() < next) state_->changed.WaitUntil(state_->mutex, next);
+      const bool all_heard = std::all_of(state_->endpoints.begin(), state_->endpoints.end(),
+                                         [](const Endpoint& endpoint) { return endpoint.heard; });
+      if (state_->stopping || all_heard || Clock::now() >= first_round_ends) {
+        state_->known = true;
+        ready.swap(state_->waiting);
+        state_->changed.NotifyAll();
       }
-      if (state_->stopping) return;
-      round = ++state_->begun;
-      state_->asked = std::max(state_->asked, round);
-      state_->awaited = endpoints_.size();
+      state_->news = false;
+      if (metrics_ != nullptr) {
+        for (const EndpointSnapshot& snapshot : state_->snapshots) {
+          metrics_->orchestrator().service_available.Set({snapshot.name}, snapshot.status.ok() ? 1 : 0);
+          for (const analyzer::v1::AnalyzerDescription& analyzer : snapshot.description.analyzers()) {
+            metrics_->DeclareAnalyzer(analyzer.name());
+          }
+        }
+      }
     }
-    CancelToken timeout;
-    timeout.SetDeadline(Clock::now() + kAnswerTimeout);
-    for (size_t i = 0; i < endpoints_.size(); ++i) {
-      endpoints_[i].client->Describe(timeout,
-                                     [state = state_, i, round](absl::StatusOr<analyzer::v1::DescribeResponse> answer) {
-                                       MutexLock lock(state->mutex);
-                                       EndpointSnapshot& snapshot = state->snapshots[i];
-                                       snapshot.status = answer.status();
-                                       if (answer.ok()) snapshot.description = *std::move(answer);
-                                       if (round == state->begun && state->awaited > 0) --state->awaited;
-                                       state->changed.NotifyAll();
-                                     });
-    }
+    for (const std::function<void()>& done : ready) done();
     MutexLock lock(state_->mutex);
-    while (!state_->stopping && state_->awaited > 0 && timeout.deadline() > Clock::now()) {
-      state_->changed.WaitUntil(state_->mutex, timeout.deadline());
-    }
-    state_->ended = round;
-    state_->changed.NotifyAll();
-    if (metrics_ == nullptr) continue;
-    for (const EndpointSnapshot& snapshot : state_->snapshots) {
-      metrics_->orchestrator().service_available.Set({snapshot.name}, snapshot.status.ok() ? 1 : 0);
-      for (const analyzer::v1::AnalyzerDescription& analyzer : snapshot.description.analyzers()) {
-        metrics_->DeclareAnalyzer(analyzer.name());
-      }
-    }
+    if (state_->stopping && state_->waiting.empty()) return;
   }
 }
 
-std::vector<EndpointSnapshot> AnalyzerDirectory::Await(int64_t round) {
-  const Clock::time_point limit = Clock::now() + kAnswerTimeout;
+std::vector<EndpointSnapshot> AnalyzerDirectory::Snapshot() {
   MutexLock lock(state_->mutex);
-  while (state_->ended < round && Clock::now() < limit) state_->changed.WaitUntil(state_->mutex, limit);
+  while (!state_->known) state_->changed.Wait(state_->mutex);
   return state_->snapshots;
 }
 
-std::vector<EndpointSnapshot> AnalyzerDirectory::Snapshot() { return Await(1); }
+bool AnalyzerDirectory::known() const {
+  MutexLock lock(state_->mutex);
+  return state_->known;
+}
 
-std::vector<EndpointSnapshot> AnalyzerDirectory::Refresh() {
-  int64_t round = 0;
+void AnalyzerDirectory::WhenKnown(std::function<void()> done) {
   {
     MutexLock lock(state_->mutex);
-    round = state_->begun + 1;
-    state_->asked = std::max(state_->asked, round);
+    if (!state_->known) {
+      state_->waiting.push_back(std::move(done));
+      return;
+    }
   }
-  state_->changed.NotifyAll();
-  return Await(round);
+  done();
 }
 
 }  // namespace reelsight::orchestrator

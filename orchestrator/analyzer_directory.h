@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the analyzer services offer, kept fresh in the background so that no run waits for a service that is down.
+// What the analyzer services offer, kept fresh in the background so that nobody waits for a service that is down.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -10,7 +12,6 @@
 #include "absl/time/time.h"
 #include "orchestrator/fanout/endpoint.h"
 #include "orchestrator/plan/analysis_plan.h"
-#include "shared/base/cancel_token.h"
 #include "shared/base/mutex.h"
 
 namespace reelsight::telemetry {
@@ -22,27 +23,40 @@ namespace reelsight::orchestrator {
 // Thread-safe.
 class AnalyzerDirectory {
  public:
-  // Asks every endpoint now and each `interval` after. `metrics` may be null.
-  AnalyzerDirectory(const std::vector<Endpoint>& endpoints, absl::Duration interval,
-                    telemetry::Metrics* metrics);
+  struct Options {
+    // Pause between two questions to one service. Raising it makes changes known later.
+    absl::Duration interval = absl::Seconds(2);
+    // A service that does not answer for so long is told as not available. It is not asked again while a question to
+    // it is under way.
+    absl::Duration answer_timeout = absl::Seconds(3);
+    // How long, from the start, Snapshot and WhenKnown wait for services that were never heard of.
+    absl::Duration first_round = absl::Seconds(3);
+  };
+
+  // Asks every endpoint now and each `interval` after its last answer. `metrics` may be null.
+  AnalyzerDirectory(const std::vector<Endpoint>& endpoints, Options options, telemetry::Metrics* metrics);
   ~AnalyzerDirectory();
 
-  // What is known, in the order of the endpoints. Blocks only until every endpoint was asked once, 3 s at most.
+  // What is known, in the order of the endpoints. Blocks only while known() is false.
   std::vector<EndpointSnapshot> Snapshot();
-  // Asks again first; 3 s at most.
-  std::vector<EndpointSnapshot> Refresh();
+  // Every endpoint has answered or failed once, or `first_round` has passed. Stays true.
+  bool known() const;
+  // Runs `done` once known() is true: at once, or on the directory's thread. It must not block.
+  void WhenKnown(std::function<void()> done);
 
  private:
+  using Clock = std::chrono::steady_clock;
+  struct EndpointState;
   struct State;
   void Work();
-  std::vector<EndpointSnapshot> Await(int64_t round);
+  // Begins to ask those whose turn has come; tells of those that took too long. Returns when to look again.
+  Clock::time_point Ask();
 
   const std::vector<Endpoint> endpoints_;
-  const absl::Duration interval_;
+  const Options options_;
   telemetry::Metrics* const metrics_;
   // Shared with answers that come too late.
-  std::shared_ptr<State> state_;
-  CancelToken stop_;
+  const std::shared_ptr<State> state_;
   std::thread thread_;
 };
 

@@ -25,6 +25,7 @@
 #include "shared/base/status.h"
 #include "shared/base/stopwatch.h"
 #include "shared/concurrency/fair_executor.h"
+#include "shared/concurrency/timer.h"
 #include "shared/process/version.h"
 #include "shared/telemetry/log.h"
 #include "shared/telemetry/metrics.h"
@@ -34,15 +35,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr absl::Duration kDirectoryInterval = absl::Seconds(2);
 // What a caller should wait before it tries a full server again.
 constexpr absl::Duration kBusyRetryDelay = absl::Seconds(2);
-
-// Never destroyed: attempts under way may outlive an orchestrator.
-concurrency::Timer& ProcessTimer() {
-  static concurrency::Timer& timer = *new concurrency::Timer();
-  return timer;
-}
 
 void AddStage(const char* name, absl::Duration time, v1::AnalyzeStats& stats) {
   v1::AnalyzeStats::Stage& stage = *stats.add_stages();
@@ -63,8 +57,8 @@ class OrchestratorImpl final : public Orchestrator {
         uploads_(std::move(uploads)),
         opener_(std::move(opener)),
         pool_(analysis::FramePool::Create(config.frame_budget_bytes(), PoolGauge(metrics))),
-        directory_(endpoints_, kDirectoryInterval, metrics),
-        registry_({.retention = absl::Seconds(config.retention_seconds())}, ProcessTimer()),
+        directory_(endpoints_, {}, metrics),
+        registry_({.retention = absl::Seconds(config.retention_seconds())}, concurrency::ProcessTimer()),
         runners_(concurrency::FairExecutor::Options{
             .thread_count = config.max_concurrent_runs(), .max_queued = 1 << 20, .name = "run"}) {
     if (metrics_ != nullptr) metrics_->orchestrator().frame_pool_budget_bytes.Set({}, pool_->budget_bytes());
@@ -101,6 +95,7 @@ class OrchestratorImpl final : public Orchestrator {
   }
 
   v1::ListAnalyzersResponse ListAnalyzers() override;
+  void WhenKnown(std::function<void()> done) override { directory_.WhenKnown(std::move(done)); }
   absl::Status Health() override;
   UploadStore& uploads() override { return *uploads_; }
   void BeginDrain() override { draining_ = true; }
@@ -296,8 +291,8 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
     if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
   };
   absl::StatusOr<PipelineResult> result =
-      RunPipeline({work.plan, *work.decoder, *converter, endpoints_, *pool_, ProcessTimer(), metrics_}, input, observer, cancel,
-                  work.run->work());
+      RunPipeline({work.plan, *work.decoder, *converter, endpoints_, *pool_, concurrency::ProcessTimer(), metrics_}, input,
+                  observer, cancel, work.run->work());
   Count(work, result.ok() ? &*result : nullptr);
   RETURN_IF_ERROR(result.status());
   return Merge(work, *result);
@@ -412,7 +407,7 @@ v1::ListAnalyzersResponse OrchestratorImpl::ListAnalyzers() {
   v1::ListAnalyzersResponse response;
   response.set_server_version(process::Version());
   std::map<std::string, v1::ListAnalyzersResponse::Analyzer> by_name;
-  for (const EndpointSnapshot& endpoint : directory_.Refresh()) {
+  for (const EndpointSnapshot& endpoint : directory_.Snapshot()) {
     for (const analyzer::v1::AnalyzerDescription& description : endpoint.description.analyzers()) {
       v1::ListAnalyzersResponse::Analyzer analyzer;
       analyzer.set_name(description.name());

@@ -57,11 +57,14 @@ class Orchestrator {
   absl::StatusOr<v1::AnalyzeResponse> Analyze(const v1::AnalyzeRequest& request, RunObserver* observer,
                                               const CancelToken& cancel);
 
-  // Asks the services what they offer; those that do not answer within 3 s are listed as not available where they
-  // are known from before.
+  // What the services offer, as they last said, some seconds ago at most; one that does not answer is listed as not
+  // available where it is known from before. Waits for no service, but before WhenKnown.
   virtual v1::ListAnalyzersResponse ListAnalyzers() = 0;
+  // Runs `done`, which must not block, once each service has answered for the first time or has failed to, within 3 s
+  // of the start: at once, or on a thread of the orchestrator's.
+  virtual void WhenKnown(std::function<void()> done) = 0;
 
-  // OK if at least one analyzer can be used now, else why not. May block for 3 s before the services were first asked.
+  // OK if at least one analyzer can be used now, else why not. Waits for no service, but before WhenKnown.
   virtual absl::Status Health() = 0;
 
   // The uploads that `upload_id` names. Owned by the orchestrator.

@@ -96,11 +96,14 @@ grpc::ServerUnaryReactor* VideoAnalysisServiceImpl::OnListAnalyzers(
     v1::ListAnalyzersResponse& response) {
   auto* call = new rpc::UnaryCall(environment_, context, "ListAnalyzers");
   if (!call->admitted()) return call;
-  const absl::Status queued = !request.status.ok() ? request.status : disk_.Submit("list", [this, call, &response] {
+  if (!request.status.ok()) {
+    call->Done(request.status);
+    return call;
+  }
+  orchestrator_.WhenKnown([this, call, &response] {
     response = orchestrator_.ListAnalyzers();
     call->Done(absl::OkStatus());
   });
-  if (!queued.ok()) call->Done(queued);
   return call;
 }
 

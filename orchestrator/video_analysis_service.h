@@ -14,7 +14,7 @@ namespace reelsight::orchestrator {
 // Thread-safe. Borrows all; they must outlive the service and its calls.
 class VideoAnalysisServiceImpl final : public v1::VideoAnalysisService::Service {
  public:
-  // `disk`: runs what waits for the disk or for services (uploads, ListAnalyzers).
+  // `disk`: runs what waits for the disk, which are uploads.
   VideoAnalysisServiceImpl(Orchestrator& orchestrator, rpc::CallEnvironment environment,
                            concurrency::FairExecutor& disk);
 

@@ -63,4 +63,9 @@ void Timer::Work() {
   }
 }
 
+Timer& ProcessTimer() {
+  static Timer& timer = *new Timer();
+  return timer;
+}
+
 }  // namespace reelsight::concurrency

@@ -43,4 +43,7 @@ class Timer {
   std::thread thread_;
 };
 
+// One for the whole process, never destroyed: for those whose functions may outlive every owner of a timer.
+Timer& ProcessTimer();
+
 }  // namespace reelsight::concurrency
