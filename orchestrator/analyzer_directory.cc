@@ -61,7 +61,7 @@ AnalyzerDirectory::~AnalyzerDirectory() {
     MutexLock lock(state_->mutex);
     state_->stopping = true;
     state_->changed.NotifyAll();
-    for (const Endpoint& endpoint : state_->endpoints) questions.push_back(endpoint.question);
+    for (const EndpointState& endpoint : state_->endpoints) questions.push_back(endpoint.question);
   }
   for (const CancelToken& question : questions) question.Cancel();
   thread_.join();
@@ -75,7 +75,7 @@ AnalyzerDirectory::Clock::time_point AnalyzerDirectory::Ask() {
   {
     MutexLock lock(state_->mutex);
     for (size_t i = 0; i < endpoints_.size(); ++i) {
-      Endpoint& endpoint = state_->endpoints[i];
+      EndpointState& endpoint = state_->endpoints[i];
       if (!endpoint.asking && endpoint.next <= now) {
         endpoint = {
             .asking = true, .overdue = false, .asked_at = now, .next = now, .heard = endpoint.heard, .question = {}};
@@ -95,7 +95,7 @@ AnalyzerDirectory::Clock::time_point AnalyzerDirectory::Ask() {
     endpoints_[i].client->Describe(question, [state = state_, i = i, interval = options_.interval](
                                                  absl::StatusOr<analyzer::v1::DescribeResponse> answer) {
       MutexLock lock(state->mutex);
-      Endpoint& endpoint = state->endpoints[i];
+      EndpointState& endpoint = state->endpoints[i];
       endpoint.asking = false;
       endpoint.next = Clock::now() + absl::ToChronoNanoseconds(interval);
       state->Hear(i, answer.status());
@@ -115,7 +115,7 @@ void AnalyzerDirectory::Work() {
       if (!state_->known) next = std::min(next, first_round_ends);
       while (!state_->stopping && !state_->news && Clock::now() < next) state_->changed.WaitUntil(state_->mutex, next);
       const bool all_heard = std::all_of(state_->endpoints.begin(), state_->endpoints.end(),
-                                         [](const Endpoint& endpoint) { return endpoint.heard; });
+                                         [](const EndpointState& endpoint) { return endpoint.heard; });
       if (state_->stopping || all_heard || Clock::now() >= first_round_ends) {
         state_->known = true;
         ready.swap(state_->waiting);

@@ -63,7 +63,7 @@ class FreezingClient final : public analysis::AnalyzerClient {
   std::vector<DescribeCallback> questions_ ABSL_GUARDED_BY(mutex_);
 };
 
-Endpoint Endpoint(const std::string& name, std::shared_ptr<analysis::AnalyzerClient> client) {
+Endpoint Peer(const std::string& name, std::shared_ptr<analysis::AnalyzerClient> client) {
   return {name, std::move(client), 1, absl::Seconds(1), 0, nullptr};
 }
 
@@ -74,7 +74,7 @@ void Until(const std::function<bool()>& condition) {
 TEST(AnalyzerDirectoryTest, ASilentServiceIsToldAndAskedOnceAndNobodyWaitsForIt) {
   const auto silent = std::make_shared<FreezingClient>(false);
   const auto well = std::make_shared<FreezingClient>(false);
-  AnalyzerDirectory directory({Endpoint("silent", silent), Endpoint("well", well)},
+  AnalyzerDirectory directory({Peer("silent", silent), Peer("well", well)},
                               {.interval = absl::Milliseconds(1), .answer_timeout = absl::Milliseconds(20)}, nullptr);
   ASSERT_TRUE(directory.Snapshot()[0].status.ok());
   silent->Freeze();
@@ -95,7 +95,7 @@ TEST(AnalyzerDirectoryTest, ASilentServiceIsToldAndAskedOnceAndNobodyWaitsForIt)
 
 TEST(AnalyzerDirectoryTest, WaitsForAServiceThatWasNeverHeardOfForOneRoundAlone) {
   const auto silent = std::make_shared<FreezingClient>(true);
-  AnalyzerDirectory directory({Endpoint("silent", silent)},
+  AnalyzerDirectory directory({Peer("silent", silent)},
                               {.answer_timeout = absl::Hours(24), .first_round = absl::Milliseconds(20)}, nullptr);
   std::promise<void> known;
   directory.WhenKnown([&] { known.set_value(); });
@@ -107,7 +107,7 @@ TEST(AnalyzerDirectoryTest, WaitsForAServiceThatWasNeverHeardOfForOneRoundAlone)
 
 TEST(AnalyzerDirectoryTest, TheFirstAnswersEndTheWait) {
   const auto client = std::make_shared<FreezingClient>(true);
-  AnalyzerDirectory directory({Endpoint("late", client)},
+  AnalyzerDirectory directory({Peer("late", client)},
                               {.answer_timeout = absl::Hours(24), .first_round = absl::Hours(24)}, nullptr);
   std::promise<void> known;
   directory.WhenKnown([&] { known.set_value(); });
@@ -122,7 +122,7 @@ TEST(AnalyzerDirectoryTest, TheEndWaitsForNobodyAndLeavesNobodyWaiting) {
   const auto silent = std::make_shared<FreezingClient>(true);
   bool told = false;
   {
-    AnalyzerDirectory directory({Endpoint("silent", silent)},
+    AnalyzerDirectory directory({Peer("silent", silent)},
                                 {.answer_timeout = absl::Hours(24), .first_round = absl::Hours(24)}, nullptr);
     directory.WhenKnown([&] { told = true; });
     Until([&] { return silent->waiting() == 1; });

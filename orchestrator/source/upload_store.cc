@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 // What an upload counts for at least, so that empty ones cannot be opened without end.
 constexpr int64_t kMinChargeBytes = 64 << 10;
-constexpr size_t kHashBufferBytes = 1 << 20;
+constexpr int64_t kHashBufferBytes = 1 << 20;
 
 // One upload. Guarded by the store's mutex, but for what only the writer uses.
 struct Upload {
@@ -32,8 +32,11 @@ struct Upload {
   Clock::time_point expires_at;
   bool has_writer = false;
   int pins = 0;
+  // The writer's: the hash of the first bytes, kept from one writer to the next.
+  Sha256 hash;
+  int64_t hashed_bytes = 0;
 
-  int64_t charge_bytes() const { return std::max({kMinChargeBytes, record.total_bytes, record.size_bytes}); }
+  int64_t charge_bytes() const { return std::max(kMinChargeBytes, record.size_bytes); }
 };
 
 // What store, writers and sources share; whichever is last destroys it.
@@ -107,8 +110,8 @@ absl::Status WithCommitted(absl::Status status, int64_t committed_bytes) {
 
 class FileWriter final : public UploadStore::Writer {
  public:
-  FileWriter(std::shared_ptr<Core> core, std::shared_ptr<Upload> upload, UniqueFd fd, Sha256 hash)
-      : core_(std::move(core)), upload_(std::move(upload)), fd_(std::move(fd)), hash_(std::move(hash)) {}
+  FileWriter(std::shared_ptr<Core> core, std::shared_ptr<Upload> upload, UniqueFd fd)
+      : core_(std::move(core)), upload_(std::move(upload)), fd_(std::move(fd)) {}
   ~FileWriter() override {
     MutexLock lock(core_->mutex);
     upload_->has_writer = false;
@@ -134,7 +137,10 @@ class FileWriter final : public UploadStore::Writer {
       core_->used_bytes += more;
     }
     const absl::Status written = Write(data, committed);
-    if (written.ok()) hash_.Update(data);
+    if (written.ok() && upload_->hashed_bytes == committed) {
+      upload_->hash.Update(data);
+      upload_->hashed_bytes += static_cast<int64_t>(data.size());
+    }
     MutexLock lock(core_->mutex);
     core_->used_bytes -= reserved_bytes_;
     const int64_t before = upload_->charge_bytes();
@@ -142,6 +148,30 @@ class FileWriter final : public UploadStore::Writer {
     core_->used_bytes += upload_->charge_bytes() - before;
     core_->Touch(*upload_);
     return written;
+  }
+
+  absl::StatusOr<bool> HashMore(int64_t max_bytes) override {
+    int64_t size_bytes = 0;
+    {
+      MutexLock lock(core_->mutex);
+      const UploadFiles::Record& record = upload_->record;
+      if (record.complete || record.sha256.empty()) return true;
+      size_bytes = record.size_bytes;
+    }
+    const int64_t end = std::min(size_bytes, upload_->hashed_bytes + max_bytes);
+    std::vector<char> buffer(
+        static_cast<size_t>(std::clamp<int64_t>(end - upload_->hashed_bytes, 0, kHashBufferBytes)));
+    while (upload_->hashed_bytes < end) {
+      const size_t wanted = std::min(buffer.size(), static_cast<size_t>(end - upload_->hashed_bytes));
+      const ssize_t count = pread(fd_.get(), buffer.data(), wanted, upload_->hashed_bytes);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) {
+        return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "cannot read what was uploaded before");
+      }
+      upload_->hash.Update({buffer.data(), static_cast<size_t>(count)});
+      upload_->hashed_bytes += count;
+    }
+    return upload_->hashed_bytes >= size_bytes;
   }
 
   absl::StatusOr<UploadStore::State> Finish() override {
@@ -158,7 +188,8 @@ class FileWriter final : public UploadStore::Writer {
                                                                   record.total_bytes, " bytes; resume it there")),
           record.size_bytes);
     }
-    if (const std::string actual = hash_.HexDigest(); !record.sha256.empty() && actual != record.sha256) {
+    RETURN_IF_ERROR(HashMore(record.size_bytes).status());
+    if (const std::string actual = upload_->hash.HexDigest(); !record.sha256.empty() && actual != record.sha256) {
       MutexLock lock(core_->mutex);
       core_->Drop(record.upload_id);
       return InvalidArgument(Reason::kUploadHashMismatch,
@@ -205,7 +236,6 @@ class FileWriter final : public UploadStore::Writer {
   const std::shared_ptr<Core> core_;
   const std::shared_ptr<Upload> upload_;
   const UniqueFd fd_;
-  Sha256 hash_;
   int64_t reserved_bytes_ = 0;
 };
 
@@ -259,6 +289,11 @@ class DiskUploadStore final : public UploadStore {
     if (checked.offset < 0) return InvalidField("open.offset", "must not be negative");
     if (checked.total_bytes > core_->options.max_upload_bytes) {
       return TooLarge(checked.total_bytes, core_->options.max_upload_bytes);
+    }
+    if (checked.total_bytes > core_->options.quota_bytes) {
+      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kUploadQuota,
+                       absl::StrCat("an upload of ", checked.total_bytes, " bytes is over the ",
+                                    core_->options.quota_bytes, " that all uploads together may have"));
     }
     std::shared_ptr<Upload> upload;
     if (checked.upload_id.empty()) {
@@ -360,10 +395,7 @@ class DiskUploadStore final : public UploadStore {
       if (request.total_bytes < record.size_bytes) {
         return InvalidField("open.total_bytes", absl::StrCat("the upload has ", record.size_bytes, " bytes already"));
       }
-      const int64_t more = std::max(request.total_bytes, upload->charge_bytes()) - upload->charge_bytes();
-      RETURN_IF_ERROR(core_->CheckQuota(more));
       record.total_bytes = request.total_bytes;
-      core_->used_bytes += more;
     }
     if (record.sha256.empty() && !record.complete) record.sha256 = request.sha256;
     upload->has_writer = true;
@@ -371,7 +403,6 @@ class DiskUploadStore final : public UploadStore {
     return upload;
   }
 
-  // Reads again what is there, so that the hash is of the bytes that the disk holds.
   absl::StatusOr<std::unique_ptr<Writer>> MakeWriter(const std::shared_ptr<Upload>& upload) {
     UploadFiles::Record record;
     {
@@ -380,21 +411,7 @@ class DiskUploadStore final : public UploadStore {
     }
     ASSIGN_OR_RETURN(UniqueFd fd, core_->files->OpenData(record.upload_id));
     RETURN_IF_ERROR(core_->files->Save(record));
-    Sha256 hash;
-    if (!record.complete && record.size_bytes > 0) {
-      std::vector<char> buffer(kHashBufferBytes);
-      for (int64_t at = 0; at < record.size_bytes;) {
-        const size_t wanted = std::min<size_t>(buffer.size(), static_cast<size_t>(record.size_bytes - at));
-        const ssize_t count = pread(fd.get(), buffer.data(), wanted, at);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) {
-          return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "cannot read what was uploaded before");
-        }
-        hash.Update({buffer.data(), static_cast<size_t>(count)});
-        at += count;
-      }
-    }
-    return std::make_unique<FileWriter>(core_, upload, std::move(fd), std::move(hash));
+    return std::make_unique<FileWriter>(core_, upload, std::move(fd));
   }
 
   void Sweep() {

@@ -25,7 +25,9 @@ class UploadStore {
     // removed with all uploads by the destructor. In a folder that is named, uploads outlive the process: the next
     // store finds them again, finished or not. One store at a time may use a folder.
     std::string directory;
-    // Most bytes of all uploads, > 0. An upload counts with the size it announced, or with what it has if that is more.
+    // Most bytes of all uploads, > 0. An upload counts with the bytes that came, not with those it announced, and with
+    // 64 KiB at least. Who comes first has the room: of several that do not fit together, each goes on until it is used
+    // up.
     int64_t quota_bytes = int64_t{8} << 30;
     // Most bytes of one upload, > 0.
     int64_t max_upload_bytes = int64_t{2} << 30;
@@ -72,6 +74,9 @@ class UploadStore {
     // Checks size and hash and finishes the upload. Finishing again changes nothing. Errors: INVALID_ARGUMENT
     // (UPLOAD_INCOMPLETE with metadata `committed_bytes`: resume it; UPLOAD_HASH_MISMATCH: the upload is deleted;
     // SOURCE_EMPTY).
+    // Hashes up to `max_bytes` of what is there and not hashed yet: of an upload that an earlier process began, if its
+    // hash is to be checked. True when nothing is left. Reads from the disk; Finish does what is left, at once.
+    virtual absl::StatusOr<bool> HashMore(int64_t max_bytes) = 0;
     virtual absl::StatusOr<State> Finish() = 0;
     virtual State state() const = 0;
   };
@@ -82,7 +87,8 @@ class UploadStore {
 
   // Opens a new upload or resumes one. Errors: NOT_FOUND, INVALID_ARGUMENT (UPLOAD_OFFSET_MISMATCH with metadata
   // `committed_bytes`; a size or hash that is malformed or differs from the one given before), ABORTED
-  // (UPLOAD_BUSY: it has a writer), RESOURCE_EXHAUSTED (UPLOAD_QUOTA), FAILED_PRECONDITION (SOURCE_TOO_LARGE).
+  // (UPLOAD_BUSY: it has a writer), RESOURCE_EXHAUSTED (UPLOAD_QUOTA: no room, or a size that not even an empty store
+  // has room for), FAILED_PRECONDITION (SOURCE_TOO_LARGE).
   virtual absl::StatusOr<std::unique_ptr<Writer>> Open(const OpenRequest& request) = 0;
   // NOT_FOUND if there is no such upload, or it has expired.
   virtual absl::StatusOr<State> Query(const std::string& upload_id) = 0;

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "orchestrator/source/source_opener.h"
@@ -131,24 +133,103 @@ TEST_F(UploadStoreTest, BadRequestsAreRefused) {
   EXPECT_EQ(Upload({.total_bytes = 3}, "1234").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST_F(UploadStoreTest, QuotaCountsWhatIsAnnouncedAndWhatIsThere) {
+TEST_F(UploadStoreTest, QuotaCountsWhatCameAndNoPromise) {
   options_.quota_bytes = 10 * kMinCharge;
   Make();
-  auto announced = store_->Open({.total_bytes = 8 * kMinCharge});
-  ASSERT_TRUE(announced.ok());
-  EXPECT_EQ(store_->used_bytes(), 8 * kMinCharge);
-  const absl::Status status = store_->Open({.total_bytes = 3 * kMinCharge}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(GetReason(status), "UPLOAD_QUOTA");
-  EXPECT_GT(GetRetryDelay(status), absl::ZeroDuration());
-  auto unknown = store_->Open({});
-  ASSERT_TRUE(unknown.ok());
-  EXPECT_TRUE((*unknown)->Append(std::string(2 * kMinCharge, 'x')).ok());
-  EXPECT_EQ((*unknown)->Append("x").code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ((*unknown)->state().committed_bytes, 2 * kMinCharge);
+  std::vector<std::unique_ptr<UploadStore::Writer>> promises;
+  for (int i = 0; i < 3; ++i) {
+    auto promise = store_->Open({.total_bytes = 10 * kMinCharge});
+    ASSERT_TRUE(promise.ok()) << promise.status();
+    promises.push_back(*std::move(promise));
+  }
+  // Empty ones count too, but little.
+  EXPECT_EQ(store_->used_bytes(), 3 * kMinCharge);
+  auto fourth = store_->Open({.total_bytes = 7 * kMinCharge});
+  ASSERT_TRUE(fourth.ok()) << fourth.status();
+  EXPECT_TRUE((*fourth)->Append(std::string(7 * kMinCharge, 'x')).ok());
+  EXPECT_TRUE((*fourth)->Finish().ok());
   EXPECT_EQ(store_->used_bytes(), 10 * kMinCharge);
-  // Empty uploads count too.
+  // Those who come later hear of it when their bytes come, and keep what they have.
+  EXPECT_TRUE(promises[0]->Append(std::string(kMinCharge, 'x')).ok());
+  const absl::Status full = promises[0]->Append("x");
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetReason(full), "UPLOAD_QUOTA");
+  EXPECT_GT(GetRetryDelay(full), absl::ZeroDuration());
+  EXPECT_EQ(promises[0]->state().committed_bytes, kMinCharge);
   EXPECT_EQ(store_->Open({}).status().code(), absl::StatusCode::kResourceExhausted);
+  // One that could never fit is told at once; trying again would not help.
+  const absl::Status never = store_->Open({.total_bytes = 10 * kMinCharge + 1}).status();
+  EXPECT_EQ(GetReason(never), "UPLOAD_QUOTA");
+  EXPECT_EQ(GetRetryDelay(never), absl::ZeroDuration());
+}
+
+TEST_F(UploadStoreTest, APromiseGivenWhenResumingTakesNothingEither) {
+  options_.quota_bytes = 4 * kMinCharge;
+  Make();
+  const std::string id = (*store_->Open({}))->state().upload_id;
+  auto resumed = store_->Open({.upload_id = id, .total_bytes = 4 * kMinCharge});
+  ASSERT_TRUE(resumed.ok()) << resumed.status();
+  EXPECT_EQ(store_->used_bytes(), kMinCharge);
+  EXPECT_TRUE(Upload({}, std::string(3 * kMinCharge, 'x')).ok());
+}
+
+TEST_F(UploadStoreTest, ResumingReadsNothingAgain) {
+  Make();
+  auto writer = store_->Open({.total_bytes = 10, .sha256 = kDigitsSha256});
+  ASSERT_TRUE((*writer)->Append("01234").ok());
+  const std::string id = (*writer)->state().upload_id;
+  writer->reset();
+  // What was hashed as it was written is not looked at again, or the hash would be another.
+  std::ofstream(store_->directory() + "/" + id + ".data") << "xxxxx";
+  writer = store_->Open({.upload_id = id, .offset = 5});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  EXPECT_TRUE(*(*writer)->HashMore(1));
+  ASSERT_TRUE((*writer)->Append("56789").ok());
+  EXPECT_TRUE((*writer)->Finish().ok());
+}
+
+TEST_F(UploadStoreTest, WhatAnEarlierProcessWroteIsHashedInPieces) {
+  std::string pattern = (fs::temp_directory_path() / "upload_store_test.XXXXXX").string();
+  options_.directory = mkdtemp(pattern.data());
+  Make();
+  const std::string id = [&] {
+    auto writer = *store_->Open({.total_bytes = 10, .sha256 = kDigitsSha256});
+    EXPECT_TRUE(writer->Append("01234").ok());
+    return writer->state().upload_id;
+  }();
+  Make();
+  auto writer = store_->Open({.upload_id = id, .offset = 5});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  EXPECT_FALSE(*(*writer)->HashMore(2));
+  // What one writer has hashed the next need not.
+  writer->reset();
+  writer = store_->Open({.upload_id = id, .offset = 5});
+  EXPECT_FALSE(*(*writer)->HashMore(2));
+  EXPECT_TRUE(*(*writer)->HashMore(2));
+  ASSERT_TRUE((*writer)->Append("56789").ok());
+  EXPECT_TRUE((*writer)->Finish().ok());
+  writer->reset();
+
+  // A writer that does not wait for that has it done at the end.
+  const std::string other = [&] {
+    auto begun = *store_->Open({.total_bytes = 10, .sha256 = kDigitsSha256});
+    EXPECT_TRUE(begun->Append("01234").ok());
+    return begun->state().upload_id;
+  }();
+  Make();
+  EXPECT_TRUE(Upload({.upload_id = other, .offset = 5}, "56789").ok());
+  // Where no hash is checked, none is made.
+  const std::string unchecked = [&] {
+    auto begun = *store_->Open({});
+    EXPECT_TRUE(begun->Append("01234").ok());
+    return begun->state().upload_id;
+  }();
+  Make();
+  writer = store_->Open({.upload_id = unchecked, .offset = 5});
+  EXPECT_TRUE(*(*writer)->HashMore(1));
+  writer->reset();
+  store_.reset();
+  fs::remove_all(options_.directory);
 }
 
 TEST_F(UploadStoreTest, ExpiredUploadsMakeRoom) {
