@@ -64,7 +64,7 @@ class FreezingClient final : public analysis::AnalyzerClient {
 };
 
 Endpoint Peer(const std::string& name, std::shared_ptr<analysis::AnalyzerClient> client) {
-  return {name, std::move(client), 1, absl::Seconds(1), 0, nullptr};
+  return {name, std::move(client), 1, absl::Seconds(1), 0};
 }
 
 void Until(const std::function<bool()>& condition) {

@@ -442,11 +442,14 @@ absl::StatusOr<std::unique_ptr<Orchestrator>> Orchestrator::Create(const config:
   if (metrics != nullptr) {
     for (const Endpoint& endpoint : endpoints) metrics->DeclareService(endpoint.name);
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<UploadStore> uploads,
-                   UploadStore::Create({.directory = complete.uploads().directory(),
-                                        .quota_bytes = complete.uploads().quota_bytes(),
-                                        .max_upload_bytes = complete.limits().max_source_bytes(),
-                                        .expiry = absl::Seconds(complete.uploads().expiry_seconds())}));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<UploadStore> uploads,
+      UploadStore::Create({.directory = complete.uploads().directory(),
+                           .quota_bytes = complete.uploads().quota_bytes(),
+                           .max_upload_bytes = complete.limits().max_source_bytes(),
+                           .expiry = absl::Seconds(complete.uploads().expiry_seconds()),
+                           .sender = {.min_bytes_per_second = complete.uploads().min_bytes_per_second(),
+                                      .window = absl::Seconds(complete.uploads().idle_timeout_seconds())}}));
   ASSIGN_OR_RETURN(std::unique_ptr<SourceOpener> opener,
                    SourceOpener::Create(complete.sources(), complete.limits(), uploads.get()));
   return std::make_unique<OrchestratorImpl>(complete, std::move(endpoints), std::move(uploads), std::move(opener),

@@ -40,6 +40,8 @@ void ApplyDefaults(config::v1::OrchestratorConfig* config) {
   config::v1::UploadConfig& uploads = *config->mutable_uploads();
   if (uploads.quota_bytes() == 0) uploads.set_quota_bytes(8192 * kMiB);
   if (uploads.expiry_seconds() == 0) uploads.set_expiry_seconds(3600);
+  if (uploads.idle_timeout_seconds() == 0) uploads.set_idle_timeout_seconds(60);
+  if (uploads.min_bytes_per_second() == 0) uploads.set_min_bytes_per_second(1024);
   if (config->max_concurrent_runs() == 0) config->set_max_concurrent_runs(4);
   if (config->max_queued_runs() == 0) config->set_max_queued_runs(16);
   if (config->frame_budget_bytes() == 0) config->set_frame_budget_bytes(512 * kMiB);
@@ -65,6 +67,9 @@ absl::Status CheckOrchestratorConfig(const config::v1::OrchestratorConfig& confi
   RETURN_IF_ERROR(CheckRange<int64_t>("limits.max_frames", config.limits().max_frames(), 1, 1LL << 40));
   RETURN_IF_ERROR(CheckRange<int64_t>("uploads.quota_bytes", config.uploads().quota_bytes(), 1, 1LL << 50));
   RETURN_IF_ERROR(CheckRange("uploads.expiry_seconds", config.uploads().expiry_seconds(), 0.001, 1e7));
+  RETURN_IF_ERROR(CheckRange("uploads.idle_timeout_seconds", config.uploads().idle_timeout_seconds(), 0.001, 86400.0));
+  RETURN_IF_ERROR(
+      CheckRange<int64_t>("uploads.min_bytes_per_second", config.uploads().min_bytes_per_second(), 1, 1LL << 30));
   RETURN_IF_ERROR(CheckRange("max_concurrent_runs", config.max_concurrent_runs(), 1, 1024));
   RETURN_IF_ERROR(CheckRange("max_queued_runs", config.max_queued_runs(), 1, 1 << 20));
   RETURN_IF_ERROR(CheckRange<int64_t>("frame_budget_bytes", config.frame_budget_bytes(), kMiB, 1LL << 50));

@@ -35,6 +35,8 @@ TEST(OrchestratorConfigTest, NamesTheFieldThatCannotBe) {
   EXPECT_EQ(BadField("max_concurrent_runs: -3"), "max_concurrent_runs");
   EXPECT_EQ(BadField("decode_threads: 1000"), "decode_threads");
   EXPECT_EQ(BadField("limits { max_duration_seconds: nan }"), "limits.max_duration_seconds");
+  EXPECT_EQ(BadField("uploads { idle_timeout_seconds: -1 }"), "uploads.idle_timeout_seconds");
+  EXPECT_EQ(BadField("uploads { min_bytes_per_second: -1 }"), "uploads.min_bytes_per_second");
 }
 
 }  // namespace

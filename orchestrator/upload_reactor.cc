@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/upload_reactor.h"
 
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,14 @@ namespace reelsight::orchestrator {
 namespace {
 
 constexpr size_t kMaxChunkBytes = 4 << 20;
+// Some hundredths of a second; then other uploads have their turn, and a call that was cancelled stops.
+constexpr int64_t kHashPieceBytes = 8 << 20;
+
+// The call as a client of the disk's threads.
+std::string NewName() {
+  static std::atomic<int64_t> calls = 0;
+  return absl::StrCat("upload ", calls.fetch_add(1));
+}
 
 void Describe(const UploadStore::State& state, v1::UploadVideoResponse& response) {
   response.set_upload_id(state.upload_id);
@@ -25,32 +34,111 @@ void Describe(const UploadStore::State& state, v1::UploadVideoResponse& response
 
 }  // namespace
 
+UploadReactor::UploadReactor(rpc::CallEnvironment environment, const grpc::CallbackServerContext& context,
+                             UploadStore& store, concurrency::FairExecutor& disk, v1::UploadVideoResponse* response)
+    : scope_(environment, context, "UploadVideo"),
+      store_(store),
+      disk_(disk),
+      name_(NewName()),
+      response_(response),
+      reading_(std::make_shared<Reading>(store.sender())) {}
+
 void UploadReactor::Start() {
   if (!scope_.admitted().ok()) return End(scope_.admitted());
+  Read();
+}
+
+void UploadReactor::Read() {
+  const std::shared_ptr<Reading> reading = reading_;
+  int64_t number = 0;
+  {
+    MutexLock lock(reading->mutex);
+    reading->reactor = this;
+    number = ++reading->number;
+    reading->start = Clock::now();
+  }
   StartRead(&message_);
+  // From here on the reactor is there only as long as this read is under way. An alarm before it could end the call, and
+  // the reactor, while the read is started.
+  MutexLock lock(reading->mutex);
+  if (reading->number == number && reading->reactor != nullptr) SetAlarm(reading);
+}
+
+void UploadReactor::SetAlarm(const std::shared_ptr<Reading>& reading) {
+  const Clock::time_point when = reading->start + absl::ToChronoNanoseconds(reading->floor.left());
+  reading->alarm =
+      concurrency::ProcessTimer().RunAt(when, [reading, number = reading->number] { OnAlarm(reading, number); });
+}
+
+void UploadReactor::OnAlarm(const std::shared_ptr<Reading>& reading, int64_t number) {
+  UploadReactor* too_slow = nullptr;
+  {
+    MutexLock lock(reading->mutex);
+    if (reading->number != number || reading->reactor == nullptr) return;
+    if (reading->KeepsUp()) return SetAlarm(reading);
+    std::swap(too_slow, reading->reactor);
+  }
+  too_slow->End(too_slow->TooSlow());
+}
+
+bool UploadReactor::Reading::KeepsUp() {
+  const Clock::time_point now = Clock::now();
+  const absl::Duration waited = absl::FromChrono(now - start);
+  start = now;
+  return floor.Waited(waited);
+}
+
+absl::Status UploadReactor::TooSlow() const {
+  const RateFloor::Options& limits = store_.sender();
+  absl::Status status = MakeError(
+      absl::StatusCode::kDeadlineExceeded, Reason::kUploadTooSlow,
+      absl::StrCat("the call sent less than ", limits.min_bytes_per_second, " bytes a second over ",
+                   absl::FormatDuration(limits.window),
+                   " (uploads.min_bytes_per_second, uploads.idle_timeout_seconds); what came is kept: resume it"));
+  if (!response_->upload_id().empty()) {
+    status = WithMetadata(std::move(status), "upload_id", response_->upload_id());
+    status = WithMetadata(std::move(status), "committed_bytes", absl::StrCat(response_->committed_bytes()));
+  }
+  return status;
 }
 
 void UploadReactor::OnReadDone(bool ok) {
+  bool keeps_up = true;
+  {
+    MutexLock lock(reading_->mutex);
+    // The alarm has ended the call.
+    if (reading_->reactor == nullptr) return;
+    reading_->reactor = nullptr;
+    concurrency::ProcessTimer().Cancel(reading_->alarm);
+    if (ok) reading_->floor.Add(static_cast<int64_t>(message_.chunk().data().size()));
+    keeps_up = reading_->KeepsUp();
+  }
   if (!ok) {
     // The caller is done, or gone. What came is committed and can be resumed.
     if (absl::Status cancelled = scope_.cancel().status(); !cancelled.ok()) return End(cancelled);
     if (!opened_) return End(InvalidField("message", "the call ended before its first message, which must be `open`"));
     return End(absl::OkStatus());
   }
-  const absl::Status queued = disk_.Submit("upload", [this] {
-    if (Handle()) StartRead(&message_);
-  });
+  if (!keeps_up) return End(TooSlow());
+  OnDisk(&UploadReactor::Handle);
+}
+
+void UploadReactor::OnDisk(void (UploadReactor::*step)()) {
+  const absl::Status queued = disk_.Submit(name_, [this, step] { (this->*step)(); });
   if (!queued.ok()) End(queued);
 }
 
-bool UploadReactor::Handle() {
-  if (absl::Status status = HandleMessage(); !status.ok()) {
-    End(status);
-    return false;
-  }
-  if (!complete_) return true;
-  End(absl::OkStatus());
-  return false;
+void UploadReactor::Handle() {
+  if (absl::Status status = HandleMessage(); !status.ok() || complete_) return End(status);
+  // Only after `open` there may be anything to hash.
+  message_.has_open() ? HashRest() : Read();
+}
+
+void UploadReactor::HashRest() {
+  if (absl::Status cancelled = scope_.cancel().status(); !cancelled.ok()) return End(cancelled);
+  const absl::StatusOr<bool> done = writer_->HashMore(kHashPieceBytes);
+  if (!done.ok()) return End(done.status());
+  *done ? Read() : OnDisk(&UploadReactor::HashRest);
 }
 
 absl::Status UploadReactor::HandleMessage() {

@@ -74,7 +74,8 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
         read_ahead_bytes_(std::max<int64_t>(options_.cache_bytes / 4, BlockCache::kBlockBytes)),
         transfer_(options_.transfer),
         url_(url),
-        cache_(options_.cache_bytes) {
+        cache_(options_.cache_bytes),
+        floor_(options_.sender) {
     thread_ = std::thread([this] { Fetch(); });
   }
   ~FetchingSource() override {
@@ -148,8 +149,11 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
       transfer_.Wake();
       while (!ready() && error_.ok() && !cancelled) {
         const Clock::time_point until = std::min(budget_end, cancel.deadline());
-        if (Clock::now() >= until) break;
-        changed_.WaitUntil(mutex_, until);
+        const Clock::time_point from = Clock::now();
+        if (from >= until) break;
+        changed_.WaitUntil(mutex_, std::min(until, from + absl::ToChronoNanoseconds(floor_.left())));
+        // A server that was never heard of is unreachable, not slow.
+        if (read_bytes_ > 0 && !floor_.Waited(absl::FromChrono(Clock::now() - from))) Fail(TooSlow());
       }
       waiting_ = false;
       waited_ += absl::FromChrono(Clock::now() - start);
@@ -272,6 +276,7 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
       return HttpTransfer::Verdict::kPause;
     }
     read_bytes_ += static_cast<int64_t>(bytes.size());
+    floor_.Add(static_cast<int64_t>(bytes.size()));
     progress_ = true;
     // A download that begins anew brings nothing before it is past what is there.
     if (static_cast<int64_t>(bytes.size()) > skip_bytes_) failures_ = 0;
@@ -322,6 +327,13 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
     return MakeError(
         absl::StatusCode::kFailedPrecondition, Reason::kSourceTooLarge,
         absl::StrCat("the file has ", prefix, bytes, " bytes, over the limit of ", options_.max_bytes, ": ", name_));
+  }
+
+  absl::Status TooSlow() const {
+    return MakeError(
+        absl::StatusCode::kDeadlineExceeded, Reason::kSourceTooSlow,
+        absl::StrCat("the server sends less than ", options_.sender.min_bytes_per_second, " bytes a second over ",
+                     absl::FormatDuration(options_.sender.window), " (sources.min_bytes_per_second): ", name_));
   }
 
   // The head of a successful response: the first decides how the file is fetched, later ones must be of the same file.
@@ -551,6 +563,7 @@ class FetchingSource final : public HttpSource, private HttpTransfer::Receiver {
   int64_t reader_offset_ ABSL_GUARDED_BY(mutex_) = 0;
   bool waiting_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration waited_ ABSL_GUARDED_BY(mutex_);
+  RateFloor floor_ ABSL_GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

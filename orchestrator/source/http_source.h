@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "orchestrator/source/byte_source.h"
 #include "orchestrator/source/http_transfer.h"
+#include "orchestrator/source/rate_floor.h"
 
 namespace reelsight::orchestrator {
 
@@ -26,6 +27,8 @@ class HttpSource : public ByteSource {
     bool allow_insecure_redirects = false;
     // Time that readers may spend waiting for the server, in all.
     absl::Duration fetch_timeout = absl::Seconds(300);
+    // How fast bytes must come while readers wait, once the first has come.
+    RateFloor::Options sender = {.min_bytes_per_second = 4096, .window = absl::Seconds(30)};
     // Tries in a row that may fail without a byte, beyond the first. Raising it delays the error.
     int max_retries = 4;
     // Pause before the first of them; each further one is twice as long.
@@ -50,7 +53,8 @@ class HttpSource : public ByteSource {
   // Opens `url` and waits for the first bytes. `name` is for messages. Errors: INVALID_ARGUMENT (malformed,
   // SOURCE_IS_WEB_PAGE, SOURCE_EMPTY, or a request that the server does not take), NOT_FOUND, PERMISSION_DENIED
   // (SOURCE_FORBIDDEN: an address that is refused, a redirect to another scheme, or the server said so),
-  // FAILED_PRECONDITION (SOURCE_TOO_LARGE), UNAVAILABLE (SOURCE_UNREACHABLE), DEADLINE_EXCEEDED, the token's status.
+  // FAILED_PRECONDITION (SOURCE_TOO_LARGE), UNAVAILABLE (SOURCE_UNREACHABLE), DEADLINE_EXCEEDED (SOURCE_TOO_SLOW, or
+  // fetch_timeout), the token's status.
   static absl::StatusOr<std::unique_ptr<HttpSource>> Open(const std::string& url, std::string name, Options options,
                                                           const CancelToken& cancel);
 

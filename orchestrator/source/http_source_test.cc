@@ -398,6 +398,29 @@ TEST(HttpSourceTest, StalledTransferIsBrokenOff) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
 }
 
+TEST(HttpSourceTest, AServerThatDripsIsTooSlowThoughItNeverStops) {
+  const std::string file = MakeFile(1'000'000);
+  for (const bool ranges : {true, false}) {
+    HttpTestServer server([&](const Request& request) {
+      Response response = HttpTestServer::Serve(request, file);
+      if (!ranges) response = {.body = file};
+      response.piece_bytes = 10;
+      response.piece_delay = std::chrono::milliseconds(1);
+      return response;
+    });
+    HttpSource::Options options = Fast();
+    options.transfer.stall_timeout = absl::Seconds(60);
+    options.fetch_timeout = absl::Hours(1);
+    options.sender = {.min_bytes_per_second = int64_t{1} << 30, .window = absl::Milliseconds(100)};
+    // It may open, if its first bytes are there in time; but it is never read whole.
+    const auto source = Open(server.Url("/clip"), options);
+    const absl::Status status = source.ok() ? Read(**source, 0, file.size()).status() : source.status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
+    EXPECT_EQ(GetReason(status), "SOURCE_TOO_SLOW");
+    EXPECT_NE(status.message().find("1073741824 bytes a second"), std::string::npos) << status;
+  }
+}
+
 TEST(HttpSourceTest, HostsThatAreNotThereAndBadUrlsAreErrors) {
   int port = 0;
   {

@@ -36,6 +36,8 @@ absl::Status ReadFetchOptions(const config::v1::SourceConfig& config, HttpSource
   RETURN_IF_ERROR(ReadSeconds(config.connect_timeout_seconds(), "sources.connect_timeout_seconds",
                               options.transfer.connect_timeout));
   RETURN_IF_ERROR(ReadSeconds(config.fetch_timeout_seconds(), "sources.fetch_timeout_seconds", options.fetch_timeout));
+  if (config.min_bytes_per_second() < 0) return InvalidField("sources.min_bytes_per_second", "must not be negative");
+  if (config.min_bytes_per_second() > 0) options.sender.min_bytes_per_second = config.min_bytes_per_second();
   options.transfer.allow_private_addresses = config.allow_private_addresses();
   options.allow_insecure_redirects = config.allow_insecure_redirects();
   if (!config.ca_file().empty() && access(config.ca_file().c_str(), R_OK) != 0) {

@@ -266,7 +266,7 @@ class UploadSource final : public ByteSource {
 
 class DiskUploadStore final : public UploadStore {
  public:
-  explicit DiskUploadStore(std::shared_ptr<Core> core) : core_(std::move(core)) {
+  explicit DiskUploadStore(std::shared_ptr<Core> core) : UploadStore(core->options.sender), core_(std::move(core)) {
     if (core_->options.sweep_interval > absl::ZeroDuration()) sweeper_ = std::thread([this] { Sweep(); });
   }
   ~DiskUploadStore() override {

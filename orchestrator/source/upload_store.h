@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "orchestrator/source/byte_source.h"
+#include "orchestrator/source/rate_floor.h"
 
 namespace reelsight::orchestrator {
 
@@ -36,6 +37,8 @@ class UploadStore {
     // How often expired uploads are looked for in the background; zero: only when RemoveExpired is called or room is
     // needed.
     absl::Duration sweep_interval = absl::Minutes(1);
+    // How fast the bytes of one call must come. Kept by who reads the call; the store only tells it.
+    RateFloor::Options sender;
     // Replaced by tests.
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   };
@@ -71,12 +74,12 @@ class UploadStore {
     // Errors: INVALID_ARGUMENT (more than announced), RESOURCE_EXHAUSTED (UPLOAD_QUOTA), FAILED_PRECONDITION
     // (SOURCE_TOO_LARGE).
     virtual absl::Status Append(std::string_view data) = 0;
-    // Checks size and hash and finishes the upload. Finishing again changes nothing. Errors: INVALID_ARGUMENT
-    // (UPLOAD_INCOMPLETE with metadata `committed_bytes`: resume it; UPLOAD_HASH_MISMATCH: the upload is deleted;
-    // SOURCE_EMPTY).
     // Hashes up to `max_bytes` of what is there and not hashed yet: of an upload that an earlier process began, if its
     // hash is to be checked. True when nothing is left. Reads from the disk; Finish does what is left, at once.
     virtual absl::StatusOr<bool> HashMore(int64_t max_bytes) = 0;
+    // Checks size and hash and finishes the upload. Finishing again changes nothing. Errors: INVALID_ARGUMENT
+    // (UPLOAD_INCOMPLETE with metadata `committed_bytes`: resume it; UPLOAD_HASH_MISMATCH: the upload is deleted;
+    // SOURCE_EMPTY).
     virtual absl::StatusOr<State> Finish() = 0;
     virtual State state() const = 0;
   };
@@ -98,11 +101,18 @@ class UploadStore {
   // Deletes uploads that have expired and are neither written nor read; returns how many.
   virtual int RemoveExpired() = 0;
 
+  const RateFloor::Options& sender() const { return sender_; }
   // Bytes that count against the quota, and uploads held.
   virtual int64_t used_bytes() const = 0;
   virtual int64_t count() const = 0;
   // Where the files are; empty before the first upload if no folder was named.
   virtual std::string directory() const = 0;
+
+ protected:
+  explicit UploadStore(const RateFloor::Options& sender) : sender_(sender) {}
+
+ private:
+  const RateFloor::Options sender_;
 };
 
 }  // namespace reelsight::orchestrator

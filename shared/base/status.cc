@@ -47,6 +47,8 @@ std::string_view ReasonName(Reason reason) {
       return "SOURCE_FORBIDDEN";
     case Reason::kSourceUnreachable:
       return "SOURCE_UNREACHABLE";
+    case Reason::kSourceTooSlow:
+      return "SOURCE_TOO_SLOW";
     case Reason::kSourceTooLarge:
       return "SOURCE_TOO_LARGE";
     case Reason::kSourceNotVideo:
@@ -71,6 +73,8 @@ std::string_view ReasonName(Reason reason) {
       return "UPLOAD_OFFSET_MISMATCH";
     case Reason::kUploadQuota:
       return "UPLOAD_QUOTA";
+    case Reason::kUploadTooSlow:
+      return "UPLOAD_TOO_SLOW";
     case Reason::kUploadIncomplete:
       return "UPLOAD_INCOMPLETE";
     case Reason::kUploadBusy:

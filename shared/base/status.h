@@ -28,6 +28,7 @@ enum class Reason {
   kSourceNotFound,     // No such file, object, upload or host.
   kSourceForbidden,    // Outside the configured roots, a refused address or scheme, or access denied.
   kSourceUnreachable,  // Connection failed or broke; trying again may help.
+  kSourceTooSlow,      // Its bytes come slower than the configured rate; trying again may help.
   kSourceTooLarge,     // Over the size limit.
   kSourceNotVideo,     // Not a media file, or one without a video stream.
   kSourceIsWebPage,    // An HTML page where a video was expected.
@@ -42,6 +43,7 @@ enum class Reason {
   kUploadHashMismatch,    // The uploaded bytes have another SHA-256.
   kUploadOffsetMismatch,  // Data does not start at the committed size; metadata `committed_bytes`.
   kUploadQuota,           // No room for the upload.
+  kUploadTooSlow,         // Its bytes come slower than the configured rate, or not at all; resume it.
   kUploadIncomplete,      // The upload is not finished.
   kUploadBusy,            // Another call is writing the upload; metadata `upload_id`.
   // Analyzers.
