@@ -110,7 +110,7 @@ void UploadReactor::OnReadDone(bool ok) {
     if (reading_->reactor == nullptr) return;
     reading_->reactor = nullptr;
     concurrency::ProcessTimer().Cancel(reading_->alarm);
-    if (ok) reading_->floor.Add(static_cast<int64_t>(message_.chunk().data().size()));
+    if (ok) reading_->floor.Add(static_cast<int64_t>(message_.message.chunk().data().size()));
     keeps_up = reading_->KeepsUp();
   }
   if (!ok) {
@@ -131,7 +131,7 @@ void UploadReactor::OnDisk(void (UploadReactor::*step)()) {
 void UploadReactor::Handle() {
   if (absl::Status status = HandleMessage(); !status.ok() || complete_) return End(status);
   // Only after `open` there may be anything to hash.
-  message_.has_open() ? HashRest() : Read();
+  message_.message.has_open() ? HashRest() : Read();
 }
 
 void UploadReactor::HashRest() {

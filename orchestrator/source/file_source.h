@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "orchestrator/source/byte_source.h"
-#include "orchestrator/source/unique_fd.h"
+#include "shared/base/unique_fd.h"
 
 namespace reelsight::orchestrator {
 

@@ -16,9 +16,9 @@
 #include "orchestrator/source/redact_uri.h"
 #include "orchestrator/source/source_uri.h"
 #include "orchestrator/source/spool_file.h"
-#include "orchestrator/source/unique_fd.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/base/unique_fd.h"
 
 namespace reelsight::orchestrator {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
-#include "orchestrator/source/unique_fd.h"
+#include "shared/base/unique_fd.h"
 
 namespace reelsight::orchestrator {
 

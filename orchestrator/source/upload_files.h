@@ -12,8 +12,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "orchestrator/source/unique_fd.h"
 #include "shared/base/mutex.h"
+#include "shared/base/unique_fd.h"
 
 namespace reelsight::orchestrator {
 

@@ -180,6 +180,4 @@ void MetricsRegistry::Declare(const std::string& label, const std::string& value
 
 std::string MetricsRegistry::Text() const { return prometheus::TextSerializer().Serialize(impl_->registry->Collect()); }
 
-const std::shared_ptr<prometheus::Registry>& MetricsRegistry::registry() const { return impl_->registry; }
-
 }  // namespace reelsight::telemetry

@@ -86,7 +86,6 @@ class MetricsRegistry {
 
   // All series in Prometheus' text format.
   std::string Text() const;
-  const std::shared_ptr<prometheus::Registry>& registry() const;
 
  private:
   struct Impl;

@@ -3,8 +3,12 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "prometheus/text_serializer.h"
+#include "shared/base/listener.h"
 #include "shared/base/status.h"
-#include "shared/telemetry/metrics_exposer.h"
+#include "shared/telemetry/metrics_server.h"
+#include "shared/telemetry/process_collector.h"
 
 namespace reelsight::telemetry {
 namespace {
@@ -39,6 +43,9 @@ std::unique_ptr<RpcMetrics> MakeRpc(MetricsRegistry& registry, const std::vector
   rpc->request_duration_seconds =
       registry.MakeHistogram("reelsight_request_duration_seconds", "Time from a gRPC call's arrival to its answer.",
                              {method}, SecondsBounds());
+  rpc->connections = registry.MakeGauge("reelsight_connections", "Open connections to the gRPC port.", {});
+  rpc->connections_refused_total = registry.MakeCounter(
+      "reelsight_connections_refused_total", "Connections to the gRPC port closed at once, for want of room.", {});
   return rpc;
 }
 
@@ -180,6 +187,24 @@ Metrics::~Metrics() = default;
 void Metrics::DeclareAnalyzer(const std::string& name) { registry_.Declare("analyzer", name); }
 void Metrics::DeclareService(const std::string& name) { registry_.Declare("service", name); }
 void Metrics::DeclareModel(const std::string& name) { registry_.Declare("model", name); }
+
+std::string Metrics::Text() const {
+  return registry_.Text() + prometheus::TextSerializer().Serialize(process_->Collect());
+}
+
+absl::Status Metrics::Expose(const std::string& address) {
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(address);
+  if (absl::IsInvalidArgument(listener.status())) {
+    return InvalidField("server.metrics_address", std::string(listener.status().message()));
+  }
+  if (!listener.ok()) {
+    return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, " (", listener.status().message(),
+                                               "): stop what listens there, or set another metrics_address"));
+  }
+  exposed_address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", (*listener)->port());
+  server_ = std::make_unique<MetricsServer>(*std::move(listener), MetricsServer::Options(), [this] { return Text(); });
+  return absl::OkStatus();
+}
 
 std::string_view CodeLabel(absl::StatusCode code) {
   switch (code) {

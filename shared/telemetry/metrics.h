@@ -16,11 +16,16 @@
 
 namespace reelsight::telemetry {
 
-// Calls that a gRPC server answers. Labels: `method`, short name of the RPC; `code`, canonical, `OK` and so on.
+class MetricsServer;
+
+// Calls that a gRPC server answers, and its connections. Labels: `method`, short name of the RPC; `code`, canonical,
+// `OK` and so on.
 struct RpcMetrics {
   CounterSet requests_total;              // {method, code}
   GaugeSet requests_in_flight;            // {method}
   HistogramSet request_duration_seconds;  // {method}
+  GaugeSet connections;                   // {}
+  CounterSet connections_refused_total;   // {}: closed at once, for want of room.
 };
 
 // Work of an analyzer service, also inside the embedded program. Label `reason`: see Reason; `NONE` without one.
@@ -107,12 +112,12 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   const std::string& service() const { return options_.service; }
+  const std::vector<std::string>& methods() const { return options_.methods; }
   RpcMetrics& rpc() { return *rpc_; }
   // Usable always; without its option nothing of it is exported.
   AnalyzerMetrics& analyzers() { return *analyzers_; }
   ModelMetrics& models() { return *models_; }
   OrchestratorMetrics& orchestrator() { return *orchestrator_; }
-  const std::vector<std::string>& methods() const { return options_.methods; }
 
   // Makes the series of an analyzer, of a service or of a model before its first event. Doing it again does nothing.
   void DeclareAnalyzer(const std::string& name);
@@ -129,7 +134,6 @@ class Metrics {
 
  private:
   class ProcessCollector;
-  class Exposer;
 
   const Options options_;
   MetricsRegistry registry_;
@@ -139,8 +143,9 @@ class Metrics {
   std::unique_ptr<ModelMetrics> models_;
   std::unique_ptr<OrchestratorMetrics> orchestrator_;
   std::shared_ptr<ProcessCollector> process_;
-  std::unique_ptr<Exposer> exposer_;
   std::string exposed_address_;
+  // Last, so that nobody asks for the text of what is gone.
+  std::unique_ptr<MetricsServer> server_;
 };
 
 // `OK`, `CANCELLED`, ... for a status: the `code` label.

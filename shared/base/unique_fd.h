@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace reelsight::orchestrator {
+namespace reelsight {
 
 class UniqueFd {
  public:
@@ -18,15 +18,19 @@ class UniqueFd {
     std::swap(fd_, other.fd_);
     return *this;
   }
-  ~UniqueFd() {
-    if (fd_ >= 0) close(fd_);
-  }
+  ~UniqueFd() { reset(); }
 
   int get() const { return fd_; }
   bool ok() const { return fd_ >= 0; }
+  // Closes it now.
+  void reset() {
+    if (fd_ >= 0) close(std::exchange(fd_, -1));
+  }
+  // Gives it away.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;
 };
 
-}  // namespace reelsight::orchestrator
+}  // namespace reelsight
