@@ -10,6 +10,7 @@
 #include "orchestrator/video_analysis_service.h"
 #include "shared/base/status.h"
 #include "shared/process/config_file.h"
+#include "shared/process/descriptors.h"
 #include "shared/process/signals.h"
 #include "shared/process/version.h"
 #include "shared/rpc/run_server.h"
@@ -52,6 +53,7 @@ class ServeCommand final : public Command {
   ExitCode Run() override {
     // Before the first thread, so that all inherit it.
     process::BlockSignals();
+    process::RaiseDescriptorLimit();
     config::v1::OrchestratorConfig config;
     if (const absl::Status status = Prepare(config); !status.ok()) {
       std::fprintf(stderr, "reelsight serve: %s\n", std::string(status.message()).c_str());

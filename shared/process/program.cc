@@ -10,6 +10,7 @@
 #include "shared/base/status.h"
 #include "shared/process/allocator.h"
 #include "shared/process/config_file.h"
+#include "shared/process/descriptors.h"
 #include "shared/process/signals.h"
 #include "shared/process/version.h"
 
@@ -55,6 +56,7 @@ int RunProgram(const ProgramInfo& info, int argc, const char* const* argv, googl
                const std::function<absl::Status()>& prepare, const std::function<absl::Status()>& run) {
   LimitArenas();
   BlockSignals();
+  RaiseDescriptorLimit();
   const auto fail = [&](const absl::Status& status, int exit_status) {
     std::cerr << info.name << ": " << status.message() << std::endl;
     return exit_status;

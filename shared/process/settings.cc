@@ -83,6 +83,7 @@ std::vector<Setting> ServerSettings() {
           {"drain_seconds", "server.drain_seconds", "Time for calls under way after SIGTERM"},
           {"drain_grace_seconds", "server.drain_grace_seconds", "Time between not-ready and refusing calls"},
           {"max_concurrent_calls", "server.max_concurrent_calls", "Calls worked on at once"},
+          {"max_connections", "server.max_connections", "Connections at once"},
           {"max_receive_bytes", "server.max_receive_bytes", "Largest message accepted"},
           {"reflection", "server.reflection", "true or false: offer gRPC reflection"},
           {"tls_certificate_file", "server.tls.certificate_file", "PEM file with the certificate chain"},

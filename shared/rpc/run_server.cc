@@ -25,7 +25,7 @@ absl::Status RunServer(const config::v1::ServerConfig& config, CallGate& gate, c
   if (parts.metrics != nullptr && !config.metrics_address().empty()) {
     RETURN_IF_ERROR(parts.metrics->Expose(config.metrics_address()));
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(config, gate, parts.services));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(config, gate, parts.services, parts.metrics));
   const std::string metrics_address = parts.metrics == nullptr ? std::string() : parts.metrics->exposed_address();
   telemetry::Log(telemetry::LogLevel::kInfo, "", "listening",
                  {{"address", server->address()}, {"metrics_address", metrics_address}, {"tls", config.has_tls()}});

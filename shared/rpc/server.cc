@@ -52,8 +52,8 @@ void SetLimits(const config::v1::ServerConfig& config, grpc::ServerBuilder& buil
   builder.SetMaxReceiveMessageSize(static_cast<int>(config.max_receive_bytes()));
   // Answers are ours; what they may hold is bounded by the request.
   builder.SetMaxSendMessageSize(-1);
-  // Two servers on one port would share its calls; better to say that the port is taken.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             static_cast<int>(config.handshake_timeout_seconds() * 1e3));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
                              static_cast<int>(config.max_connection_age_seconds() * 1e3));
   // Peers that vanished without a word, and how often peers may ask.
@@ -69,7 +69,8 @@ Server::Server(const config::v1::ServerConfig& config, CallGate& gate, std::vect
     : config_(config), gate_(gate), services_(std::move(services)), healthy_(services_.size(), false) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ServerConfig& config, CallGate& gate,
-                                                      std::vector<ServedService> services) {
+                                                      std::vector<ServedService> services,
+                                                      telemetry::Metrics* metrics) {
   InitGrpcOnce();
   if (config.reflection()) SetUpReflectionOnce();
   ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
@@ -77,15 +78,30 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ServerCo
   auto server = std::unique_ptr<Server>(new Server(config, gate, std::move(services)));
   grpc::ServerBuilder builder;
   SetLimits(config, builder);
-  builder.AddListeningPort(config.listen_address(), credentials, &server->port_);
+  // gRPC's own listener is deaf for ever once accept has failed for want of a descriptor, and has no cap.
+  const std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> connections =
+      builder.experimental().AddExternalConnectionAcceptor(
+          grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
   for (const ServedService& service : server->services_) builder.RegisterService(service.service);
-  server->server_ = builder.BuildAndStart();
-  if (server->server_ == nullptr || server->port_ == 0) {
-    server->server_.reset();
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", config.listen_address(),
-                                               ": stop what listens there, or set another listen_address (port 0 "
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(config.listen_address());
+  if (!listener.ok()) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", config.listen_address(), " (",
+                                               listener.status().message(),
+                                               "): stop what listens there, or set another listen_address (port 0 "
                                                "takes a free one)"));
   }
+  server->server_ = builder.BuildAndStart();
+  if (server->server_ == nullptr) return absl::InternalError("gRPC did not start its server");
+  server->port_ = (*listener)->port();
+  server->acceptor_ = std::make_unique<ConnectionAcceptor>(
+      *std::move(listener),
+      ConnectionAcceptor::Options{.max_connections = config.max_connections(), .metrics = metrics},
+      [connections](UniqueFd connection) {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+        // gRPC closes it.
+        parameters.fd = connection.release();
+        connections->HandleNewConnection(&parameters);
+      });
   server->address_ =
       absl::StrCat(config.listen_address().substr(0, config.listen_address().rfind(':')), ":", server->port_);
   server->UpdateHealth();
@@ -98,6 +114,7 @@ Server::~Server() {
   gate_.BeginDrain();
   gate_.CancelAll(MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining, "the server stopped"));
   gate_.WaitEmpty(Clock::now() + kCancelGrace);
+  acceptor_->Stop();
   server_->Shutdown(ToGrpcDeadline(Clock::now()));
 }
 
@@ -106,9 +123,20 @@ bool Server::serving() const {
   return serving_ && !draining_;
 }
 
+bool Server::HasRoom() {
+  const absl::Status room = acceptor_->Health();
+  if (room.ok() && !has_room_) telemetry::Log(telemetry::LogLevel::kInfo, "", "room for connections again");
+  if (!room.ok() && has_room_) {
+    telemetry::LogStatus(telemetry::LogLevel::kWarn, "", "not serving: no room for connections", room);
+  }
+  has_room_ = room.ok();
+  return has_room_;
+}
+
 void Server::UpdateHealth() {
   grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
-  bool all = true;
+  const bool has_room = HasRoom();
+  bool all = has_room;
   for (size_t i = 0; i < services_.size(); ++i) {
     const absl::Status status = services_[i].health ? services_[i].health() : absl::OkStatus();
     if (status.ok() != healthy_[i]) {
@@ -124,7 +152,9 @@ void Server::UpdateHealth() {
   }
   MutexLock lock(mutex_);
   if (draining_) return;
-  for (size_t i = 0; i < services_.size(); ++i) health->SetServingStatus(services_[i].full_name, healthy_[i]);
+  for (size_t i = 0; i < services_.size(); ++i) {
+    health->SetServingStatus(services_[i].full_name, healthy_[i] && has_room);
+  }
   health->SetServingStatus("", all);
   serving_ = all;
 }
@@ -160,6 +190,7 @@ absl::Status Server::Drain(const std::function<void()>& on_refuse) {
   std::this_thread::sleep_for(ToClock(config_.drain_grace_seconds()));
   gate_.BeginDrain();
   if (on_refuse) on_refuse();
+  acceptor_->Stop();
   // Closes the port and tells clients to take their next calls elsewhere, while calls under way go on. Refusing them
   // here for so long would cost clients their retries.
   const Clock::duration longest = ToClock(config_.drain_seconds()) + kCancelGrace + kShutdownGrace;

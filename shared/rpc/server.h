@@ -14,6 +14,8 @@
 #include "reelsight/config/v1/config.pb.h"
 #include "shared/base/mutex.h"
 #include "shared/rpc/call_gate.h"
+#include "shared/rpc/connection_acceptor.h"
+#include "shared/telemetry/metrics.h"
 
 namespace reelsight::rpc {
 
@@ -30,9 +32,11 @@ struct ServedService {
 // Thread-safe.
 class Server {
  public:
-  // Starts to listen. `config` has its defaults. UNAVAILABLE, naming the address, if it cannot listen there.
+  // Starts to listen. `config` has its defaults; `metrics` may be null. UNAVAILABLE, naming the address, if it cannot
+  // listen there.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::ServerConfig& config, CallGate& gate,
-                                                       std::vector<ServedService> services);
+                                                       std::vector<ServedService> services,
+                                                       telemetry::Metrics* metrics = nullptr);
   // Drains with no time for calls under way, unless Drain was called.
   ~Server();
 
@@ -46,7 +50,7 @@ class Server {
   // call had to be cancelled. Later calls do nothing.
   absl::Status Drain(const std::function<void()>& on_refuse = nullptr);
 
-  // True if all services are healthy and the server does not drain.
+  // True if all services are healthy, the server does not drain, and it has room for connections and descriptors left.
   bool serving() const;
 
  private:
@@ -55,6 +59,8 @@ class Server {
   void WatchHealth();
   // Withdraws health for good. Returns false if that was done before.
   bool StopHealth();
+  // Whether there is room for connections; logs when that changes.
+  bool HasRoom();
 
   const config::v1::ServerConfig config_;
   CallGate& gate_;
@@ -62,12 +68,15 @@ class Server {
   std::string address_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<ConnectionAcceptor> acceptor_;
 
   mutable Mutex mutex_;
   CondVar changed_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<bool> healthy_;  // Health thread only.
+  // Health thread only.
+  std::vector<bool> healthy_;
+  bool has_room_ = true;
   std::thread health_thread_;
 };
 

@@ -126,6 +126,8 @@ void ApplyDefaults(const std::string& default_listen_address, const std::string&
   if (config->drain_seconds() == 0) config->set_drain_seconds(30);
   if (config->max_connection_age_seconds() == 0) config->set_max_connection_age_seconds(300);
   if (config->max_concurrent_calls() == 0) config->set_max_concurrent_calls(256);
+  if (config->max_connections() == 0) config->set_max_connections(1024);
+  if (config->handshake_timeout_seconds() == 0) config->set_handshake_timeout_seconds(10);
   if (!config->has_reflection()) config->set_reflection(true);
 }
 
@@ -140,6 +142,8 @@ absl::Status CheckServerConfig(const ServerConfig& config) {
   RETURN_IF_ERROR(CheckRange("server.drain_grace_seconds", config.drain_grace_seconds(), 0, 600));
   RETURN_IF_ERROR(CheckRange("server.max_connection_age_seconds", config.max_connection_age_seconds(), 1, 86400));
   RETURN_IF_ERROR(CheckRange("server.max_concurrent_calls", config.max_concurrent_calls(), 1, 100000));
+  RETURN_IF_ERROR(CheckRange("server.max_connections", config.max_connections(), 1, 1000000));
+  RETURN_IF_ERROR(CheckRange("server.handshake_timeout_seconds", config.handshake_timeout_seconds(), 0.1, 3600));
   RETURN_IF_ERROR(ToLogOptions(config.log(), "").status());
   return MakeServerCredentials(config.has_tls() ? &config.tls() : nullptr).status();
 }

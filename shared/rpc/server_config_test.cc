@@ -44,6 +44,8 @@ TEST(ServerConfigTest, NamesWhatCannotBe) {
   EXPECT_EQ(field([](auto& c) { c.set_drain_seconds(-1); }), "server.drain_seconds");
   EXPECT_EQ(field([](auto& c) { c.set_drain_seconds(std::numeric_limits<double>::quiet_NaN()); }),
             "server.drain_seconds");
+  EXPECT_EQ(field([](auto& c) { c.set_max_connections(-1); }), "server.max_connections");
+  EXPECT_EQ(field([](auto& c) { c.set_handshake_timeout_seconds(-1); }), "server.handshake_timeout_seconds");
   EXPECT_EQ(field([](auto& c) { c.mutable_log()->set_level("loud"); }), "server.log.level");
   EXPECT_EQ(field([](auto& c) {
               c.mutable_tls()->set_certificate_file("/tmp");

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <sys/resource.h>
 
-
 #include "prometheus/metric_family.h"
 #include "shared/telemetry/resident_memory.h"
 
