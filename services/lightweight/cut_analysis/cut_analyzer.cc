@@ -195,7 +195,6 @@ absl::StatusOr<std::vector<ShotProbabilities>> CutAnalyzer::RunNetwork(
   const auto run = [&]() -> absl::StatusOr<std::vector<ShotProbabilities>> {
     ASSIGN_OR_RETURN(const inference::PinnedModel model,
                      service::AcquireFor(response, *models_, choice.neural_model, cancel));
-    std::vector<ShotProbabilities> probabilities;
     for (const std::vector<std::string_view>& segment : thumbnails) {
       const bool complete = std::none_of(segment.begin(), segment.end(), [](std::string_view t) { return t.empty(); });
       if (!complete) {
@@ -203,9 +202,8 @@ absl::StatusOr<std::vector<ShotProbabilities>> CutAnalyzer::RunNetwork(
                          "cut_analysis: some frames were analysed by a replica without the weights of the neural "
                          "detector; install them on all replicas");
       }
-      ASSIGN_OR_RETURN(probabilities.emplace_back(), RunTransNet(*model, segment, request.request_id(), cancel));
     }
-    return probabilities;
+    return RunTransNetOnSeries(*model, thumbnails, request.request_id(), cancel);
   };
   absl::StatusOr<std::vector<ShotProbabilities>> probabilities = run();
   if (probabilities.ok() || options.method() == CutAnalysisOptions::NEURAL) return probabilities;

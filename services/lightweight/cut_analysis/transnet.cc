@@ -72,6 +72,39 @@ absl::StatusOr<std::vector<Sample>> RunOnThreads(const inference::Model& model, 
   return outputs;
 }
 
+// Short series one after another. Between two of them the last frame of the one and the first of the other are
+// repeated, as they are at the ends of a long one, but no more often than there are frames beside: windows must not
+// fill with repetitions.
+class SharedSeries {
+ public:
+  // Where `series` begins in frames().
+  size_t Add(std::span<const std::string_view> series) {
+    const size_t repeats = std::min<size_t>(series.size() / 2, kPadding / 2);
+    if (!frames_.empty()) {
+      frames_.insert(frames_.end(), last_repeats_, frames_.back());
+      frames_.insert(frames_.end(), repeats, series.front());
+    }
+    last_repeats_ = repeats;
+    const size_t start = frames_.size();
+    frames_.insert(frames_.end(), series.begin(), series.end());
+    return start;
+  }
+  std::span<const std::string_view> frames() const { return frames_; }
+
+ private:
+  std::vector<std::string_view> frames_;
+  size_t last_repeats_ = 0;
+};
+
+ShotProbabilities Part(const ShotProbabilities& whole, size_t start, size_t count) {
+  ShotProbabilities part;
+  part.boundary.assign(whole.boundary.begin() + start, whole.boundary.begin() + start + count);
+  part.transition.assign(whole.transition.begin() + start, whole.transition.begin() + start + count);
+  // What comes after it belongs to another series.
+  if (start + count < whole.boundary.size()) part.boundary.back() = part.transition.back() = 0;
+  return part;
+}
+
 }  // namespace
 
 absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
@@ -106,6 +139,31 @@ absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
   }
   probabilities.boundary.resize(thumbnails.size());
   probabilities.transition.resize(thumbnails.size());
+  return probabilities;
+}
+
+absl::StatusOr<std::vector<ShotProbabilities>> RunTransNetOnSeries(
+    const inference::Model& model, std::span<const std::vector<std::string_view>> series, const std::string& client,
+    const CancelToken& cancel) {
+  std::vector<ShotProbabilities> probabilities(series.size());
+  SharedSeries shared;
+  std::vector<size_t> starts(series.size());
+  for (size_t i = 0; i < series.size(); ++i) {
+    if (series[i].size() >= kStep) {
+      ASSIGN_OR_RETURN(probabilities[i], RunTransNet(model, series[i], client, cancel));
+    } else if (series[i].size() > 1) {
+      starts[i] = shared.Add(series[i]);
+    } else {
+      probabilities[i].boundary.resize(series[i].size());
+      probabilities[i].transition.resize(series[i].size());
+    }
+  }
+  ASSIGN_OR_RETURN(const ShotProbabilities whole, RunTransNet(model, shared.frames(), client, cancel));
+  for (size_t i = 0; i < series.size(); ++i) {
+    if (probabilities[i].empty() && !series[i].empty()) {
+      probabilities[i] = Part(whole, starts[i], series[i].size());
+    }
+  }
   return probabilities;
 }
 

@@ -35,6 +35,14 @@ absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
                                               std::span<const std::string_view> thumbnails, const std::string& client,
                                               const CancelToken& cancel);
 
+// The same for several series that do not belong together, one answer for each. Those of fewer than 50 frames share
+// windows: however many there are, no more than twice the windows run that one series of all frames would take. The
+// last frame of a series ends no shot. In a series of one frame there is nothing to find; the network does not look at
+// it.
+absl::StatusOr<std::vector<ShotProbabilities>> RunTransNetOnSeries(
+    const inference::Model& model, std::span<const std::vector<std::string_view>> series, const std::string& client,
+    const CancelToken& cancel);
+
 // Shots as first and last frame, by the published rule: frames whose boundary probability is above `threshold` part
 // them, and belong to neither but the first of each run.
 std::vector<std::pair<int, int>> PublishedScenes(std::span<const float> boundary, float threshold);

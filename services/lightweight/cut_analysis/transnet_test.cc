@@ -112,6 +112,33 @@ TEST(RunTransNetTest, WindowsRunSideBySideAndStayInOrder) {
   EXPECT_EQ(probabilities->transition, expected->transition);
 }
 
+TEST(RunTransNetTest, ShortSeriesShareWindows) {
+  const FakeTransNet model;
+  std::vector<std::string> frames;
+  for (int i = 0; i < 400; ++i) frames.emplace_back(kThumbnailBytes, static_cast<char>(i / 2 % 2 == 0 ? 20 : 90));
+  const std::vector<std::string_view> views = Views(frames);
+  for (const int length : {1, 2, 3, 5, 9, 25, 49, 50, 130}) {
+    std::vector<std::vector<std::string_view>> series = {{}};
+    for (int i = 0; i + length <= 400; i += length) series.emplace_back(views.begin() + i, views.begin() + i + length);
+    const int runs = model.runs();
+    const auto probabilities = RunTransNetOnSeries(model, series, "test", CancelToken());
+    ASSERT_TRUE(probabilities.ok()) << probabilities.status();
+    EXPECT_LE(model.runs() - runs, 2 * (400 / 50) + 1) << length;
+    EXPECT_EQ(model.runs() == runs, length == 1);
+    ASSERT_EQ(probabilities->size(), series.size());
+    EXPECT_TRUE(probabilities->front().empty());
+    for (size_t s = 1; s < series.size(); ++s) {
+      const ShotProbabilities& found = (*probabilities)[s];
+      ASSERT_EQ(found.boundary.size(), length);
+      ASSERT_EQ(found.transition.size(), length);
+      for (int i = 0; i < length; ++i) {
+        const int frame = static_cast<int>(s - 1) * length + i;
+        EXPECT_EQ(found.boundary[i] > 0.5F, frame % 2 == 1 && i + 1 < length) << frame << " in series of " << length;
+      }
+    }
+  }
+}
+
 TEST(RunTransNetTest, StopsAndFails) {
   FakeTransNet model;
   const std::vector<std::string> frames(10, std::string(kThumbnailBytes, 'x'));
