@@ -47,7 +47,13 @@ int RefuseToOpen(AVFormatContext*, AVIOContext** io, const char*, int, AVDiction
   return AVERROR(EACCES);
 }
 
-int IsCancelled(void* token) { return static_cast<const CancelToken*>(token)->cancelled() ? 1 : 0; }
+ContainerBudget::Options BudgetFor(const VideoDecoder::Limits& limits) {
+  ContainerBudget::Options options;
+  // A packet of an uncompressed frame, and the tables of a video as long as is allowed beside those of its sound.
+  options.max_bytes = std::max({options.max_bytes, 6 * limits.max_frame_pixels + (int64_t{1} << 20),
+                                256 * limits.max_frames + (int64_t{64} << 20)});
+  return options;
+}
 
 absl::Status TooManyFrames(const VideoDecoder::Limits& limits) {
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kVideoTooLong,
@@ -76,16 +82,20 @@ absl::Status CheckLength(const AVFormatContext& format, const AVStream& stream, 
 
 }  // namespace
 
+Demuxer::Demuxer(const VideoDecoder::Limits& limits)
+    : limits_(limits), budget_(BudgetFor(limits)), max_packets_(2 * limits.max_frames) {}
+
 Demuxer::~Demuxer() = default;
 
 absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSource> source,
                                                        const VideoDecoder::Limits& limits, const CancelToken& cancel) {
   InitLibrariesOnce();
   av_max_alloc(static_cast<size_t>(std::max(kMaxBlockBytes, 9 * limits.max_frame_pixels)));
+  RETURN_IF_ERROR(ContainerBudget::Install());
   RETURN_IF_ERROR(CheckHead(*source, cancel));
   RETURN_IF_ERROR(CheckMovieHeader(*source, limits, cancel));
-  auto demuxer = absl::WrapUnique(new Demuxer());
-  ASSIGN_OR_RETURN(demuxer->io_, SourceIo::Create(std::move(source), cancel));
+  auto demuxer = absl::WrapUnique(new Demuxer(limits));
+  ASSIGN_OR_RETURN(demuxer->io_, SourceIo::Create(std::move(source), demuxer->budget_, cancel));
   RETURN_IF_ERROR(demuxer->OpenContainer());
 
   // What the container says is checked before a decoder looks at the stream: it allocates whole frames.
@@ -97,12 +107,7 @@ absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSourc
     RETURN_IF_ERROR(CheckFrameSize(kFrames, {stream.codecpar->width, stream.codecpar->height}, limits));
     RETURN_IF_ERROR(CheckLength(*format, stream, limits));
   }
-  std::vector<AVDictionary*> options(format->nb_streams, nullptr);
-  for (AVDictionary*& option : options) av_dict_set_int(&option, "max_pixels", limits.max_frame_pixels, 0);
-  const int found = avformat_find_stream_info(format, options.empty() ? nullptr : options.data());
-  for (AVDictionary*& option : options) av_dict_free(&option);
-  RETURN_IF_ERROR(demuxer->io_->status());
-  if (found < 0) return demuxer->CannotRead(found);
+  RETURN_IF_ERROR(demuxer->FindStreamInfo());
   RETURN_IF_ERROR(demuxer->ChooseStream());
   if (demuxer->stream_->codecpar->width < 1 || demuxer->stream_->codecpar->height < 1) {
     return InvalidArgument(
@@ -115,9 +120,6 @@ absl::StatusOr<std::unique_ptr<Demuxer>> Demuxer::Open(std::unique_ptr<ByteSourc
   const AVCodecParameters& codec = *demuxer->stream_->codecpar;
   RETURN_IF_ERROR(CheckFrameSize(kFrames, {codec.width, codec.height}, limits));
   RETURN_IF_ERROR(CheckLength(*format, *demuxer->stream_, limits));
-  demuxer->limits_ = limits;
-  // Fields may come in packets of their own.
-  demuxer->max_packets_ = 2 * limits.max_frames;
   if (avformat_index_get_entries_count(demuxer->stream_) > demuxer->max_packets_) return TooManyFrames(limits);
   return demuxer;
 }
@@ -130,17 +132,44 @@ absl::Status Demuxer::OpenContainer() {
   format->pb = io_->context();
   format->flags |= AVFMT_FLAG_CUSTOM_IO;
   format->max_streams = kMaxStreams;
-  format->interrupt_callback = {&IsCancelled, const_cast<CancelToken*>(&io_->cancel())};
+  format->interrupt_callback = {&IsInterrupted, this};
   format->io_open = &RefuseToOpen;
   format->format_whitelist = av_strdup(kFormats);
   // No protocol has this name, so none may be opened.
   format->protocol_whitelist = av_strdup("none");
-  // Frees `format` on failure.
-  const int opened = avformat_open_input(&format, /*url=*/nullptr, /*fmt=*/nullptr, /*options=*/nullptr);
+  int opened = 0;
+  {
+    const ContainerBudget::Scope scope(budget_);
+    // Frees `format` on failure.
+    opened = avformat_open_input(&format, /*url=*/nullptr, /*fmt=*/nullptr, /*options=*/nullptr);
+  }
+  if (opened >= 0) format_.reset(format);
+  RETURN_IF_ERROR(Verdict());
+  return opened < 0 ? CannotRead(opened) : absl::OkStatus();
+}
+
+absl::Status Demuxer::FindStreamInfo() {
+  std::vector<AVDictionary*> options(format_->nb_streams, nullptr);
+  for (AVDictionary*& option : options) av_dict_set_int(&option, "max_pixels", limits_.max_frame_pixels, 0);
+  int found = 0;
+  {
+    const ContainerBudget::Scope scope(budget_);
+    found = avformat_find_stream_info(format_.get(), options.empty() ? nullptr : options.data());
+  }
+  for (AVDictionary*& option : options) av_dict_free(&option);
+  RETURN_IF_ERROR(Verdict());
+  return found < 0 ? CannotRead(found) : absl::OkStatus();
+}
+
+absl::Status Demuxer::Verdict() const {
   RETURN_IF_ERROR(io_->status());
-  if (opened < 0) return CannotRead(opened);
-  format_.reset(format);
-  return absl::OkStatus();
+  RETURN_IF_ERROR(io_->cancel().status());
+  return budget_.status(io_->source().name());
+}
+
+int Demuxer::IsInterrupted(void* self) {
+  auto& demuxer = *static_cast<Demuxer*>(self);
+  return demuxer.io_->cancel().cancelled() || !demuxer.budget_.HasTime() ? 1 : 0;
 }
 
 absl::Status Demuxer::NotAVideo(std::string_view why) {
@@ -194,9 +223,12 @@ absl::Status Demuxer::ChooseStream() {
 absl::StatusOr<bool> Demuxer::Read(AVPacket* packet) {
   int failures = 0;
   while (true) {
-    const int result = av_read_frame(format_.get(), packet);
-    RETURN_IF_ERROR(io_->status());
-    RETURN_IF_ERROR(io_->cancel().status());
+    int result = 0;
+    {
+      const ContainerBudget::Scope scope(budget_);
+      result = av_read_frame(format_.get(), packet);
+    }
+    RETURN_IF_ERROR(Verdict());
     if (result == AVERROR_EOF) return false;
     if (result < 0) {
       ++errors_;
@@ -205,6 +237,7 @@ absl::StatusOr<bool> Demuxer::Read(AVPacket* packet) {
       continue;
     }
     failures = 0;
+    budget_.HasPacket();
     if (packet->stream_index != stream_->index || packet->size == 0) {
       av_packet_unref(packet);
       continue;
@@ -212,11 +245,13 @@ absl::StatusOr<bool> Demuxer::Read(AVPacket* packet) {
     // Also of packets that no frame comes of, there is an end.
     if (++packets_ > max_packets_) return TooManyFrames(limits_);
     if (packet->flags & AV_PKT_FLAG_CORRUPT) truncated_ = true;
+    if (packet->buf != nullptr) ContainerBudget::HandOver(packet->buf->data);
     return true;
   }
 }
 
 bool Demuxer::Seek(int64_t timestamp) {
+  const ContainerBudget::Scope scope(budget_);
   return av_seek_frame(format_.get(), stream_->index, timestamp, AVSEEK_FLAG_BACKWARD) >= 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "orchestrator/decode/container_budget.h"
 #include "orchestrator/decode/ffmpeg_handles.h"
 #include "orchestrator/decode/source_io.h"
 #include "orchestrator/decode/video_decoder.h"
@@ -24,7 +25,7 @@ class Demuxer {
   ~Demuxer();
 
   // Reads the next packet of the video stream, in decoding order, into `packet`, which holds nothing. False at the end.
-  // A damaged packet is left out and counted. Errors: the source's, the token's.
+  // A damaged packet is left out and counted. Errors: the source's, the token's, the budget's of the container.
   absl::StatusOr<bool> Read(AVPacket* packet);
   // Goes on with the last key frame whose decoding time, in the stream's time base, is not after `timestamp`. False if
   // the container cannot; then nothing changed but the place of the next packet.
@@ -41,22 +42,28 @@ class Demuxer {
   int64_t errors() const { return errors_; }
 
  private:
-  Demuxer() = default;
+  explicit Demuxer(const VideoDecoder::Limits& limits);
   absl::Status OpenContainer();
+  absl::Status FindStreamInfo();
   absl::Status ChooseStream();
   // SOURCE_NOT_VIDEO because of `why`, or SOURCE_TRUNCATED if that is the reason behind it.
   absl::Status NotAVideo(std::string_view why);
   absl::Status CannotRead(int error);
+  // Why what FFmpeg did last is not to be used; OK if it is.
+  absl::Status Verdict() const;
+  static int IsInterrupted(void* self);
 
+  const VideoDecoder::Limits limits_;
+  ContainerBudget budget_;
   // Before format_, which reads from it to its end.
   std::unique_ptr<SourceIo> io_;
   FormatHandle format_;
   AVStream* stream_ = nullptr;
   bool truncated_ = false;
   int64_t errors_ = 0;
-  VideoDecoder::Limits limits_;
   int64_t packets_ = 0;
-  int64_t max_packets_ = 0;
+  // Fields may come in packets of their own.
+  const int64_t max_packets_;
 };
 
 // Ends the messages of VIDEO_TOO_LONG.

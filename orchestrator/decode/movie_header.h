@@ -13,7 +13,7 @@ namespace reelsight::orchestrator {
 
 // OK for what is no such file. FAILED_PRECONDITION: VIDEO_TOO_LONG if a track has more frames than `limits` allow, or
 // an edit list repeats them too often; UNSUPPORTED_CODEC for a compressed index, which cannot be looked into. Or the
-// source's errors. What fragments (`moof`) declare is not seen here; the bound on one allocation holds for them.
+// source's errors. What fragments and boxes in odd places declare is not seen here; ContainerBudget bounds them.
 absl::Status CheckMovieHeader(ByteSource& source, const VideoDecoder::Limits& limits, const CancelToken& cancel);
 
 }  // namespace reelsight::orchestrator

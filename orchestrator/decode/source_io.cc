@@ -10,8 +10,9 @@
 
 namespace reelsight::orchestrator {
 
-absl::StatusOr<std::unique_ptr<SourceIo>> SourceIo::Create(std::unique_ptr<ByteSource> source, CancelToken cancel) {
-  auto io = absl::WrapUnique(new SourceIo(std::move(source), std::move(cancel)));
+absl::StatusOr<std::unique_ptr<SourceIo>> SourceIo::Create(std::unique_ptr<ByteSource> source, ContainerBudget& budget,
+                                                           CancelToken cancel) {
+  auto io = absl::WrapUnique(new SourceIo(std::move(source), budget, std::move(cancel)));
   auto* buffer = static_cast<unsigned char*>(av_malloc(kBufferBytes));
   if (buffer != nullptr) {
     io->context_.reset(avio_alloc_context(buffer, kBufferBytes, /*write_flag=*/0, io.get(), &SourceIo::Read,
@@ -32,7 +33,7 @@ SourceIo::~SourceIo() {
 int SourceIo::Read(void* self, uint8_t* buffer, int size_bytes) {
   auto& io = *static_cast<SourceIo*>(self);
   if (io.status_.ok()) io.status_ = io.cancel_.status();
-  if (!io.status_.ok()) return AVERROR_EXIT;
+  if (!io.status_.ok() || !io.budget_.HasTime()) return AVERROR_EXIT;
   const absl::StatusOr<size_t> read =
       io.source_->ReadAt(io.position_, {buffer, static_cast<size_t>(size_bytes)}, io.cancel_);
   if (!read.ok()) {
@@ -41,6 +42,7 @@ int SourceIo::Read(void* self, uint8_t* buffer, int size_bytes) {
   }
   if (*read == 0) return AVERROR_EOF;
   io.position_ += static_cast<int64_t>(*read);
+  io.budget_.ReadUpTo(io.position_);
   return static_cast<int>(*read);
 }
 

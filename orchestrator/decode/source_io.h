@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "orchestrator/decode/container_budget.h"
 #include "orchestrator/decode/ffmpeg_handles.h"
 #include "orchestrator/source/byte_source.h"
 #include "shared/base/cancel_token.h"
@@ -18,7 +19,9 @@ class SourceIo {
   // Size of one read, in bytes. More wastes bytes at each seek in a remote source.
   static constexpr int kBufferBytes = 128 * 1024;
 
-  static absl::StatusOr<std::unique_ptr<SourceIo>> Create(std::unique_ptr<ByteSource> source, CancelToken cancel);
+  // `budget`, which outlives this, is told how far the source was read; nothing is read once its time is over.
+  static absl::StatusOr<std::unique_ptr<SourceIo>> Create(std::unique_ptr<ByteSource> source, ContainerBudget& budget,
+                                                          CancelToken cancel);
   ~SourceIo();
   SourceIo(const SourceIo&) = delete;
   SourceIo& operator=(const SourceIo&) = delete;
@@ -30,12 +33,13 @@ class SourceIo {
   const absl::Status& status() const { return status_; }
 
  private:
-  SourceIo(std::unique_ptr<ByteSource> source, CancelToken cancel)
-      : source_(std::move(source)), cancel_(std::move(cancel)) {}
+  SourceIo(std::unique_ptr<ByteSource> source, ContainerBudget& budget, CancelToken cancel)
+      : source_(std::move(source)), budget_(budget), cancel_(std::move(cancel)) {}
   static int Read(void* self, uint8_t* buffer, int size_bytes);
   static int64_t Seek(void* self, int64_t offset, int whence);
 
   const std::unique_ptr<ByteSource> source_;
+  ContainerBudget& budget_;
   const CancelToken cancel_;
   int64_t position_ = 0;
   absl::Status status_;
