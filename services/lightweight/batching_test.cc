@@ -11,6 +11,7 @@
 
 #include "gtest/gtest.h"
 #include "reelsight/v1/cut_analysis.pb.h"
+#include "services/frame_payload/payload_test_support.h"
 #include "services/lightweight/analyzers.h"
 #include "shared/analysis/analyzer_host.h"
 
@@ -88,7 +89,8 @@ class ClipRun {
     }
   }
 
-  std::string Summarize(const analysis::AnalyzerHost& replica, const Results& results) const {
+  absl::StatusOr<analyzer::v1::SummarizeResponse> Summarize(const analysis::AnalyzerHost& replica,
+                                                            const Results& results) const {
     analyzer::v1::SummarizeRequest request;
     request.set_analyzer(description_.name());
     request.mutable_video()->set_width_px(96);
@@ -104,7 +106,12 @@ class ClipRun {
     analyzer::v1::DependencySummary& dependency = *request.add_dependencies();
     dependency.set_analyzer("cut_analysis");
     dependency.mutable_summary()->mutable_typed()->PackFrom(cuts);
-    const auto response = replica.Summarize(request, CancelToken());
+    return replica.Summarize(request, CancelToken());
+  }
+
+  // The summary's bytes.
+  std::string Summary(const analysis::AnalyzerHost& replica, const Results& results) const {
+    const auto response = Summarize(replica, results);
     EXPECT_TRUE(response.ok()) << response.status();
     return response.ok() ? response->SerializeAsString() : "";
   }
@@ -153,7 +160,7 @@ TEST(BatchingTest, ResultsDependNeitherOnBatchesNorOnReplicas) {
     const ClipRun run(description);
     Results together;
     run.Analyze(*one, run.targets(), together);
-    const std::string summary = run.Summarize(*one, together);
+    const std::string summary = run.Summary(*one, together);
     EXPECT_FALSE(summary.empty());
     for (int turn = 0; turn < 4; ++turn) {
       Results apart;
@@ -164,8 +171,33 @@ TEST(BatchingTest, ResultsDependNeitherOnBatchesNorOnReplicas) {
       if (description.name() != "camera_analysis") {
         EXPECT_TRUE(apart == together) << "frame results differ in turn " << turn;
       }
-      EXPECT_TRUE(run.Summarize(*other, apart) == summary) << "summaries differ in turn " << turn;
+      EXPECT_TRUE(run.Summary(*other, apart) == summary) << "summaries differ in turn " << turn;
     }
+  }
+}
+
+TEST(BatchingTest, FrameResultsOfAnotherVersionAreRefused) {
+  const std::unique_ptr<analysis::AnalyzerHost> replica = MakeReplica();
+  const analyzer::v1::DescribeResponse described = replica->Describe();
+  for (const Description& description : described.analyzers()) {
+    SCOPED_TRACE(description.name());
+    const ClipRun run(description);
+    Results results;
+    run.Analyze(*replica, run.targets(), results);
+    // One frame of many, in the middle of the video.
+    const auto place = std::next(results.begin(), static_cast<ptrdiff_t>(results.size() / 2));
+    analyzer::v1::FrameResult frame;
+    ASSERT_TRUE(frame.ParseFromString(place->second));
+    const std::string good = frame.payload();
+    const int known = frame_payload::VersionOfForTest(good);
+    for (const int version : {known + 1, known - 1}) {
+      frame.set_payload(frame_payload::WithVersionForTest(good, version));
+      place->second = frame.SerializeAsString();
+      frame_payload::ExpectVersionRefused(run.Summarize(*replica, results).status(), version, known);
+    }
+    frame.set_payload(good.substr(0, good.size() - 1));
+    place->second = frame.SerializeAsString();
+    EXPECT_EQ(GetReason(run.Summarize(*replica, results).status()), "BAD_FRAME");
   }
 }
 

@@ -2,96 +2,61 @@
 #include "services/lightweight/camera_analysis/pair_payload.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
+#include <utility>
 
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "opencv2/imgproc.hpp"
+#include "reelsight/payload/v1/camera_analysis.pb.h"
+#include "services/frame_payload/frame_payload.h"
 #include "shared/base/status.h"
 
 namespace reelsight::camera_analysis {
 namespace {
 
-using ::google::protobuf::io::CodedInputStream;
-using ::google::protobuf::io::CodedOutputStream;
+using payload::v1::CameraAnalysisPayload;
 
-constexpr uint8_t kVersion = 2;
+constexpr char kName[] = "camera_analysis";
 // A frame is followed from its neighbour and from one further back.
-constexpr uint32_t kMaxFollowed = 2;
-enum Flags : uint32_t { kHasPair = 1, kRepeated = 2 };
+constexpr int kMaxFollowed = 2;
+constexpr int kMaxSidePx = 65536;
 
-bool ReadDouble(CodedInputStream& in, double& value) {
-  uint64_t bits = 0;
-  if (!in.ReadLittleEndian64(&bits)) return false;
-  value = std::bit_cast<double>(bits);
-  return std::isfinite(value);
+void WriteMotion(absl::Duration earlier_offset, const GlobalMotion& motion, CameraAnalysisPayload::Motion* out) {
+  out->set_earlier_offset_ns(absl::ToInt64Nanoseconds(earlier_offset));
+  out->set_shift_x_px(motion.shift_x_px);
+  out->set_shift_y_px(motion.shift_y_px);
+  out->set_log_scale(motion.log_scale);
+  out->set_turn_radians(motion.turn_radians);
+  out->set_inlier_share(motion.inlier_share);
+  out->set_points(motion.points);
+  out->set_repeated(motion.repeated);
 }
 
-bool ReadMotion(CodedInputStream& in, GlobalMotion& motion) {
-  uint32_t points = 0;
-  if (!in.ReadVarint32(&points) || !ReadDouble(in, motion.shift_x_px) || !ReadDouble(in, motion.shift_y_px) ||
-      !ReadDouble(in, motion.log_scale) || !ReadDouble(in, motion.turn_radians) ||
-      !ReadDouble(in, motion.inlier_share)) {
+GlobalMotion ReadMotion(const CameraAnalysisPayload::Motion& in) {
+  return {.shift_x_px = in.shift_x_px(),
+          .shift_y_px = in.shift_y_px(),
+          .log_scale = in.log_scale(),
+          .turn_radians = in.turn_radians(),
+          .inlier_share = in.inlier_share(),
+          .points = in.points(),
+          .repeated = in.repeated()};
+}
+
+bool IsSide(int side_px, int most_px) { return side_px > 0 && side_px <= most_px; }
+
+bool IsMotion(const CameraAnalysisPayload::Motion& motion) {
+  return motion.points() >= 0 && motion.inlier_share() >= 0 && motion.inlier_share() <= 1;
+}
+
+bool IsComplete(const CameraAnalysisPayload& payload) {
+  const int width_px = payload.thumbnail_width_px(), height_px = payload.thumbnail_height_px();
+  if (!IsSide(width_px, kThumbnailSidePx) || !IsSide(height_px, kThumbnailSidePx) ||
+      payload.thumbnail().size() != static_cast<size_t>(width_px) * static_cast<size_t>(height_px) ||
+      payload.followed_size() > kMaxFollowed ||
+      !std::all_of(payload.followed().begin(), payload.followed().end(), IsMotion)) {
     return false;
   }
-  motion.points = static_cast<int>(points);
-  return motion.inlier_share >= 0 && motion.inlier_share <= 1;
-}
-
-bool ReadFollowed(CodedInputStream& in, std::vector<FollowedMotion>& followed) {
-  uint32_t count = 0;
-  if (!in.ReadVarint32(&count) || count > kMaxFollowed) return false;
-  for (uint32_t i = 0; i < count; ++i) {
-    uint64_t offset = 0;
-    FollowedMotion& one = followed.emplace_back();
-    if (!in.ReadLittleEndian64(&offset) || !ReadMotion(in, one.motion)) return false;
-    one.earlier_offset = absl::Nanoseconds(static_cast<int64_t>(offset));
-  }
-  return true;
-}
-
-bool ReadThumbnail(CodedInputStream& in, PairPayload& pair) {
-  uint32_t width = 0, height = 0;
-  if (!in.ReadVarint32(&width) || !in.ReadVarint32(&height) || width == 0 || height == 0 || width > kThumbnailSidePx ||
-      height > kThumbnailSidePx) {
-    return false;
-  }
-  auto image = std::make_shared<analysis::Image>(
-      analysis::PixelFormat::kGray8, analysis::ImageSize{static_cast<int>(width), static_cast<int>(height)});
-  if (!in.ReadRaw(image->mutable_plane(0), static_cast<int>(width * height))) return false;
-  pair.thumbnail = std::move(image);
-  return true;
-}
-
-bool Read(CodedInputStream& in, PairPayload& pair) {
-  uint8_t version = 0;
-  uint32_t flags = 0;
-  if (!in.ReadRaw(&version, 1) || version != kVersion || !in.ReadVarint32(&flags)) return false;
-  if (!ReadThumbnail(in, pair) || !ReadFollowed(in, pair.followed)) return false;
-  pair.has_pair = (flags & kHasPair) != 0;
-  if (!pair.has_pair) return true;
-  GlobalMotion& motion = pair.motion;
-  motion.repeated = (flags & kRepeated) != 0;
-  uint64_t offset = 0;
-  uint32_t width = 0, height = 0;
-  if (!in.ReadLittleEndian64(&offset) || !in.ReadVarint32(&width) || !in.ReadVarint32(&height) ||
-      !ReadMotion(in, motion)) {
-    return false;
-  }
-  pair.earlier_offset = absl::Nanoseconds(static_cast<int64_t>(offset));
-  pair.width_px = static_cast<int>(width);
-  pair.height_px = static_cast<int>(height);
-  return width > 0 && height > 0 && width <= 65536 && height <= 65536;
-}
-
-void WriteMotion(const GlobalMotion& motion, CodedOutputStream& out) {
-  out.WriteVarint32(static_cast<uint32_t>(motion.points));
-  for (const double value :
-       {motion.shift_x_px, motion.shift_y_px, motion.log_scale, motion.turn_radians, motion.inlier_share}) {
-    out.WriteLittleEndian64(std::bit_cast<uint64_t>(value));
-  }
+  return !payload.has_motion() || (IsMotion(payload.motion()) && IsSide(payload.width_px(), kMaxSidePx) &&
+                                   IsSide(payload.height_px(), kMaxSidePx));
 }
 
 }  // namespace
@@ -112,40 +77,39 @@ absl::StatusOr<std::shared_ptr<const analysis::Image>> MakeThumbnail(const analy
 }
 
 std::string EncodePair(const PairPayload& pair) {
-  std::string payload;
-  {
-    google::protobuf::io::StringOutputStream stream(&payload);
-    CodedOutputStream out(&stream);
-    out.WriteRaw(&kVersion, 1);
-    const GlobalMotion& motion = pair.motion;
-    out.WriteVarint32((pair.has_pair ? kHasPair : 0U) | (pair.has_pair && motion.repeated ? kRepeated : 0U));
-    out.WriteVarint32(static_cast<uint32_t>(pair.thumbnail->width_px()));
-    out.WriteVarint32(static_cast<uint32_t>(pair.thumbnail->height_px()));
-    out.WriteRaw(pair.thumbnail->plane(0), static_cast<int>(pair.thumbnail->bytes().size()));
-    out.WriteVarint32(static_cast<uint32_t>(pair.followed.size()));
-    for (const FollowedMotion& followed : pair.followed) {
-      out.WriteLittleEndian64(static_cast<uint64_t>(absl::ToInt64Nanoseconds(followed.earlier_offset)));
-      WriteMotion(followed.motion, out);
-    }
-    if (pair.has_pair) {
-      out.WriteLittleEndian64(static_cast<uint64_t>(absl::ToInt64Nanoseconds(pair.earlier_offset)));
-      out.WriteVarint32(static_cast<uint32_t>(pair.width_px));
-      out.WriteVarint32(static_cast<uint32_t>(pair.height_px));
-      WriteMotion(motion, out);
-    }
+  CameraAnalysisPayload payload;
+  payload.set_thumbnail_width_px(pair.thumbnail->width_px());
+  payload.set_thumbnail_height_px(pair.thumbnail->height_px());
+  payload.set_thumbnail(pair.thumbnail->plane(0), pair.thumbnail->bytes().size());
+  for (const FollowedMotion& followed : pair.followed) {
+    WriteMotion(followed.earlier_offset, followed.motion, payload.add_followed());
   }
-  // It stays in memory until Summarize.
-  payload.shrink_to_fit();
-  return payload;
+  if (pair.has_pair) {
+    payload.set_width_px(pair.width_px);
+    payload.set_height_px(pair.height_px);
+    WriteMotion(pair.earlier_offset, pair.motion, payload.mutable_motion());
+  }
+  return frame_payload::EncodePayload(payload);
 }
 
 absl::StatusOr<PairPayload> DecodePair(std::string_view payload) {
-  CodedInputStream in(reinterpret_cast<const uint8_t*>(payload.data()), static_cast<int>(payload.size()));
+  CameraAnalysisPayload read;
+  RETURN_IF_ERROR(frame_payload::DecodePayload(kName, payload, &read));
+  if (!IsComplete(read)) return frame_payload::BadPayload(kName, "has a size or a motion that cannot be");
   PairPayload pair;
-  if (!Read(in, pair) || in.CurrentPosition() != static_cast<int>(payload.size())) {
-    return InvalidArgument(Reason::kBadFrame,
-                           "camera_analysis: a frame result is not of this version; run all replicas at one version");
+  auto thumbnail = std::make_shared<analysis::Image>(
+      analysis::PixelFormat::kGray8, analysis::ImageSize{read.thumbnail_width_px(), read.thumbnail_height_px()});
+  std::copy(read.thumbnail().begin(), read.thumbnail().end(), thumbnail->mutable_plane(0));
+  pair.thumbnail = std::move(thumbnail);
+  for (const CameraAnalysisPayload::Motion& followed : read.followed()) {
+    pair.followed.push_back({absl::Nanoseconds(followed.earlier_offset_ns()), ReadMotion(followed)});
   }
+  pair.has_pair = read.has_motion();
+  if (!pair.has_pair) return pair;
+  pair.earlier_offset = absl::Nanoseconds(read.motion().earlier_offset_ns());
+  pair.width_px = read.width_px();
+  pair.height_px = read.height_px();
+  pair.motion = ReadMotion(read.motion());
   return pair;
 }
 

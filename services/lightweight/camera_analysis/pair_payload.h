@@ -45,8 +45,9 @@ struct PairPayload {
 // `picture` made small by averaging; never enlarged. INVALID_ARGUMENT, BAD_FRAME, if it is not GRAY8.
 absl::StatusOr<std::shared_ptr<const analysis::Image>> MakeThumbnail(const analysis::Image& picture);
 
+// The payload of one frame, a payload.v1.CameraAnalysisPayload.
 std::string EncodePair(const PairPayload& pair);
-// INVALID_ARGUMENT, BAD_FRAME, if `payload` is not what EncodePair makes.
+// The statuses of frame_payload::DecodePayload.
 absl::StatusOr<PairPayload> DecodePair(std::string_view payload);
 
 }  // namespace reelsight::camera_analysis

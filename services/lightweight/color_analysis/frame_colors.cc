@@ -3,19 +3,17 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <limits>
 
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "reelsight/payload/v1/color_analysis.pb.h"
+#include "services/frame_payload/frame_payload.h"
 #include "shared/base/status.h"
 
 namespace reelsight::color_analysis {
 namespace {
 
-using ::google::protobuf::io::CodedInputStream;
-using ::google::protobuf::io::CodedOutputStream;
+using payload::v1::ColorAnalysisPayload;
 
 // Finer in lightness: grey pictures differ in nothing else.
 constexpr float kLightnessSize = 1.25F;
@@ -29,9 +27,10 @@ constexpr float kBlackLightness = 6;
 constexpr float kWhiteLightness = 96;
 constexpr float kWhiteChroma = 6;
 
-constexpr uint8_t kPayloadVersion = 1;
-// Steps of a stored mean in each unit of CIELAB.
+constexpr char kName[] = "color_analysis";
+// Steps of a stored mean in each unit of CIELAB, and bytes of the three.
 constexpr float kMeanSteps = 256;
+constexpr size_t kMeanBytes = 6;
 
 int GridIndex(float value, float size, int cells) { return std::clamp(static_cast<int>(value / size), 0, cells - 1); }
 
@@ -76,54 +75,35 @@ void FoldTail(std::vector<ColorCell>& cells) {
   cells = std::move(kept);
 }
 
-void WriteDouble(CodedOutputStream& out, double value) { out.WriteLittleEndian64(std::bit_cast<uint64_t>(value)); }
-bool ReadDouble(CodedInputStream& in, double& value) {
-  uint64_t bits = 0;
-  if (!in.ReadLittleEndian64(&bits)) return false;
-  value = std::bit_cast<double>(bits);
-  return std::isfinite(value);
-}
-void WriteStep(CodedOutputStream& out, float value) {
+void AddStep(float value, std::string* steps) {
   const long step = std::clamp(std::lround(value * kMeanSteps), -32768L, 32767L);
   const auto bits = static_cast<uint16_t>(static_cast<int16_t>(step));
-  const uint8_t bytes[2] = {static_cast<uint8_t>(bits & 0xff), static_cast<uint8_t>(bits >> 8)};
-  out.WriteRaw(bytes, 2);
-}
-bool ReadStep(CodedInputStream& in, float& value) {
-  uint8_t bytes[2];
-  if (!in.ReadRaw(bytes, 2)) return false;
-  value = static_cast<float>(static_cast<int16_t>(static_cast<uint16_t>(bytes[0] | bytes[1] << 8))) / kMeanSteps;
-  return true;
+  steps->push_back(static_cast<char>(bits & 0xff));
+  steps->push_back(static_cast<char>(bits >> 8));
 }
 
-bool ReadSums(CodedInputStream& in, ColorSums& sums) {
-  uint64_t pixels = 0, black = 0, white = 0;
-  if (!in.ReadVarint64(&pixels) || !in.ReadVarint64(&black) || !in.ReadVarint64(&white)) return false;
-  sums.pixels = static_cast<int64_t>(pixels);
-  sums.black_pixels = static_cast<int64_t>(black);
-  sums.white_pixels = static_cast<int64_t>(white);
-  return sums.pixels > 0 && black <= pixels && white <= pixels && ReadDouble(in, sums.lightness) &&
-         ReadDouble(in, sums.squared_lightness) && ReadDouble(in, sums.saturation) && ReadDouble(in, sums.linear.red) &&
-         ReadDouble(in, sums.linear.green) && ReadDouble(in, sums.linear.blue);
+float StepAt(const std::string& steps, size_t place) {
+  const int low = static_cast<uint8_t>(steps[place]), high = static_cast<uint8_t>(steps[place + 1]);
+  return static_cast<float>(static_cast<int16_t>(static_cast<uint16_t>(low | high << 8))) / kMeanSteps;
 }
 
-bool ReadCells(CodedInputStream& in, FrameColors& colors) {
-  uint32_t count = 0;
-  if (!in.ReadVarint32(&count) || count == 0 || count > kMaxCells) return false;
+// The cells of `payload`; none if they are not those of a picture.
+std::vector<ColorCell> ReadCells(const ColorAnalysisPayload& payload) {
+  const auto count = static_cast<size_t>(payload.cell_pixels_size());
+  if (count > kMaxCells || payload.cell_means().size() != count * kMeanBytes) return {};
+  std::vector<ColorCell> cells;
   int64_t pixels = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    ColorCell cell;
-    uint64_t cell_count = 0;
-    if (!in.ReadVarint64(&cell_count) || !ReadStep(in, cell.mean.lightness) || !ReadStep(in, cell.mean.a) ||
-        !ReadStep(in, cell.mean.b)) {
-      return false;
-    }
-    if (cell_count == 0 || cell_count > static_cast<uint64_t>(colors.sums.pixels - pixels)) return false;
-    cell.count = static_cast<int64_t>(cell_count);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t place = i * kMeanBytes;
+    ColorCell& cell = cells.emplace_back();
+    cell.count = payload.cell_pixels(static_cast<int>(i));
+    cell.mean = {StepAt(payload.cell_means(), place), StepAt(payload.cell_means(), place + 2),
+                 StepAt(payload.cell_means(), place + 4)};
     pixels += cell.count;
-    colors.cells.push_back(cell);
+    if (cell.count == 0) return {};
   }
-  return pixels == colors.sums.pixels;
+  if (pixels != payload.pixels()) return {};
+  return cells;
 }
 
 }  // namespace
@@ -224,39 +204,43 @@ absl::StatusOr<FrameColors> MeasureColors(const analysis::Image& image, ColorHis
 }
 
 std::string EncodeFrameColors(const FrameColors& colors) {
-  std::string payload;
-  {
-    google::protobuf::io::StringOutputStream stream(&payload);
-    CodedOutputStream out(&stream);
-    out.WriteRaw(&kPayloadVersion, 1);
-    out.WriteVarint64(colors.sums.pixels);
-    out.WriteVarint64(colors.sums.black_pixels);
-    out.WriteVarint64(colors.sums.white_pixels);
-    WriteDouble(out, colors.sums.lightness);
-    WriteDouble(out, colors.sums.squared_lightness);
-    WriteDouble(out, colors.sums.saturation);
-    WriteDouble(out, colors.sums.linear.red);
-    WriteDouble(out, colors.sums.linear.green);
-    WriteDouble(out, colors.sums.linear.blue);
-    out.WriteVarint32(static_cast<uint32_t>(colors.cells.size()));
-    for (const ColorCell& cell : colors.cells) {
-      out.WriteVarint64(cell.count);
-      WriteStep(out, cell.mean.lightness);
-      WriteStep(out, cell.mean.a);
-      WriteStep(out, cell.mean.b);
-    }
+  const ColorSums& sums = colors.sums;
+  ColorAnalysisPayload payload;
+  payload.set_pixels(sums.pixels);
+  payload.set_black_pixels(sums.black_pixels);
+  payload.set_white_pixels(sums.white_pixels);
+  payload.set_lightness(sums.lightness);
+  payload.set_squared_lightness(sums.squared_lightness);
+  payload.set_saturation(sums.saturation);
+  payload.set_linear_red(sums.linear.red);
+  payload.set_linear_green(sums.linear.green);
+  payload.set_linear_blue(sums.linear.blue);
+  std::string& means = *payload.mutable_cell_means();
+  means.reserve(colors.cells.size() * kMeanBytes);
+  payload.mutable_cell_pixels()->Reserve(static_cast<int>(colors.cells.size()));
+  for (const ColorCell& cell : colors.cells) {
+    payload.add_cell_pixels(static_cast<uint32_t>(cell.count));
+    for (const float value : {cell.mean.lightness, cell.mean.a, cell.mean.b}) AddStep(value, &means);
   }
-  return payload;
+  return frame_payload::EncodePayload(payload);
 }
 
 absl::StatusOr<FrameColors> DecodeFrameColors(std::string_view payload) {
-  CodedInputStream in(reinterpret_cast<const uint8_t*>(payload.data()), static_cast<int>(payload.size()));
-  uint8_t version = 0;
+  ColorAnalysisPayload read;
+  RETURN_IF_ERROR(frame_payload::DecodePayload(kName, payload, &read));
   FrameColors colors;
-  if (!in.ReadRaw(&version, 1) || version != kPayloadVersion || !ReadSums(in, colors.sums) || !ReadCells(in, colors) ||
-      in.CurrentPosition() != static_cast<int>(payload.size())) {
-    return InvalidArgument(Reason::kBadFrame,
-                           "color_analysis: a frame result is not of this version; run all replicas at one version");
+  ColorSums& sums = colors.sums;
+  sums.pixels = read.pixels();
+  sums.black_pixels = read.black_pixels();
+  sums.white_pixels = read.white_pixels();
+  sums.lightness = read.lightness();
+  sums.squared_lightness = read.squared_lightness();
+  sums.saturation = read.saturation();
+  sums.linear = {read.linear_red(), read.linear_green(), read.linear_blue()};
+  colors.cells = ReadCells(read);
+  const auto is_share = [&](int64_t pixels) { return pixels >= 0 && pixels <= sums.pixels; };
+  if (colors.cells.empty() || !is_share(sums.black_pixels) || !is_share(sums.white_pixels)) {
+    return frame_payload::BadPayload(kName, "has not as many pixels as its colours");
   }
   return colors;
 }

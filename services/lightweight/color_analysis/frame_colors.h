@@ -77,8 +77,9 @@ class ColorHistogram {
 // `image` is RGB24, else INVALID_ARGUMENT, BAD_FRAME. `histogram` is scratch space, empty before and after.
 absl::StatusOr<FrameColors> MeasureColors(const analysis::Image& image, ColorHistogram& histogram);
 
+// The payload of one frame, a payload.v1.ColorAnalysisPayload.
 std::string EncodeFrameColors(const FrameColors& colors);
-// INVALID_ARGUMENT, BAD_FRAME, if `payload` is not what EncodeFrameColors makes.
+// The statuses of frame_payload::DecodePayload.
 absl::StatusOr<FrameColors> DecodeFrameColors(std::string_view payload);
 
 }  // namespace reelsight::color_analysis

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "reelsight/v1/cut_analysis.pb.h"
+#include "services/lightweight/cut_analysis/cut_payload.h"
 #include "services/lightweight/cut_analysis/frame_features.h"
 #include "services/lightweight/cut_analysis/shot_list.h"
 #include "services/lightweight/cut_analysis/thumbnail.h"
@@ -60,10 +61,44 @@ const char* Label(TransitionKind kind) {
   return "";
 }
 
-// Time at which frame `index` of `frames` begins; the segment's end for one past the last.
-absl::Duration StartOf(std::span<const FrameRecord> frames, int index, const Span& segment) {
-  if (index >= static_cast<int>(frames.size())) return segment.end;
-  return std::clamp(frames[index].offset, segment.start, segment.end);
+// The analysed frames of one segment.
+struct SegmentFrames {
+  Span segment;
+  std::vector<absl::Duration> offsets;
+  std::vector<FrameFeatures> features;
+  // Borrowed from the request.
+  std::vector<std::string_view> payloads;
+  // True if every frame has a thumbnail.
+  bool has_thumbnails = true;
+
+  // Time at which frame `index` begins; the segment's end for one past the last.
+  absl::Duration StartOf(int index) const {
+    if (index >= static_cast<int>(offsets.size())) return segment.end;
+    return std::clamp(offsets[static_cast<size_t>(index)], segment.start, segment.end);
+  }
+};
+
+// Deals the frames out to the segments. Frames before a segment belong to none; those at or after its end to a later
+// one.
+absl::StatusOr<std::vector<SegmentFrames>> ReadFrames(const analyzer::v1::SummarizeRequest& request) {
+  std::vector<SegmentFrames> segments;
+  int next = 0;
+  for (const analyzer::v1::Segment& segment : request.segments()) {
+    SegmentFrames& frames = segments.emplace_back();
+    frames.segment = {FromProto(segment.start_offset()), FromProto(segment.end_offset())};
+    for (; next < request.results_size(); ++next) {
+      const absl::Duration offset = FromProto(request.results(next).offset());
+      if (offset >= frames.segment.end) break;
+      if (offset < frames.segment.start) continue;
+      const std::string_view payload = request.results(next).payload();
+      ASSIGN_OR_RETURN(CutFrame frame, DecodeFrame(payload));
+      frames.offsets.push_back(offset);
+      frames.features.push_back(std::move(frame.features));
+      frames.payloads.push_back(payload);
+      frames.has_thumbnails = frames.has_thumbnails && frame.has_thumbnail;
+    }
+  }
+  return segments;
 }
 
 // Which detector is to run.
@@ -92,10 +127,11 @@ class CutAnalyzer final : public analysis::Analyzer {
   absl::StatusOr<Choice> Choose(const CutAnalysisOptions& options, const analyzer::v1::VideoFacts& video) const;
   // What the network says of the frames of each segment. Empty, with `choice` turned to the classical detector, if it
   // fails and was not asked for. Counts in `response` whether it had to be loaded.
-  absl::StatusOr<std::vector<ShotProbabilities>> RunNetwork(
-      const analyzer::v1::SummarizeRequest& request, const CutAnalysisOptions& options,
-      const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice,
-      analyzer::v1::SummarizeResponse& response, const CancelToken& cancel) const;
+  absl::StatusOr<std::vector<ShotProbabilities>> RunNetwork(const std::string& request_id,
+                                                            const CutAnalysisOptions& options,
+                                                            const std::vector<SegmentFrames>& segments, Choice& choice,
+                                                            analyzer::v1::SummarizeResponse& response,
+                                                            const CancelToken& cancel) const;
 
   inference::ModelSource* const models_;
 };
@@ -181,35 +217,36 @@ absl::StatusOr<std::vector<std::string>> CutAnalyzer::AnalyzeFrames(const analys
       return InvalidArgument(Reason::kBadFrame, "cut_analysis: frames must be I420, as Describe says");
     }
     const I420View planes{image.plane(0), image.plane(1), image.plane(2), image.width_px(), image.height_px()};
-    std::string features = EncodeFeatures(ExtractFeatures(planes));
-    payloads.push_back(choice.neural_model.empty() ? std::move(features)
-                                                   : JoinPayload(MakeThumbnail(planes), features));
+    payloads.push_back(
+        EncodeFrame(ExtractFeatures(planes), choice.neural_model.empty() ? std::string() : MakeThumbnail(planes)));
   }
   return payloads;
 }
 
 absl::StatusOr<std::vector<ShotProbabilities>> CutAnalyzer::RunNetwork(
-    const analyzer::v1::SummarizeRequest& request, const CutAnalysisOptions& options,
-    const std::vector<std::vector<std::string_view>>& thumbnails, Choice& choice,
-    analyzer::v1::SummarizeResponse& response, const CancelToken& cancel) const {
+    const std::string& request_id, const CutAnalysisOptions& options, const std::vector<SegmentFrames>& segments,
+    Choice& choice, analyzer::v1::SummarizeResponse& response, const CancelToken& cancel) const {
   const auto run = [&]() -> absl::StatusOr<std::vector<ShotProbabilities>> {
     ASSIGN_OR_RETURN(const inference::PinnedModel model,
                      service::AcquireFor(response, *models_, choice.neural_model, cancel));
-    for (const std::vector<std::string_view>& segment : thumbnails) {
-      const bool complete = std::none_of(segment.begin(), segment.end(), [](std::string_view t) { return t.empty(); });
-      if (!complete) {
+    std::vector<ThumbnailSeries> series;
+    for (const SegmentFrames& frames : segments) {
+      if (!frames.has_thumbnails) {
         return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing,
                          "cut_analysis: some frames were analysed by a replica without the weights of the neural "
                          "detector; install them on all replicas");
       }
+      series.push_back({static_cast<int>(frames.payloads.size()), [&frames](int index) {
+                          return ThumbnailOf(frames.payloads[static_cast<size_t>(index)]);
+                        }});
     }
-    return RunTransNetOnSeries(*model, thumbnails, request.request_id(), cancel);
+    return RunTransNetOnSeries(*model, series, request_id, cancel);
   };
   absl::StatusOr<std::vector<ShotProbabilities>> probabilities = run();
   if (probabilities.ok() || options.method() == CutAnalysisOptions::NEURAL) return probabilities;
   RETURN_IF_ERROR(cancel.status());
   choice = {"", absl::StrCat("the classical detector was used: ", probabilities.status().message())};
-  return std::vector<ShotProbabilities>(thumbnails.size());
+  return std::vector<ShotProbabilities>(segments.size());
 }
 
 void AddTransitions(std::span<const TimedTransition> transitions, CutAnalysisResult& result,
@@ -254,45 +291,28 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> CutAnalyzer::Summarize(const ana
   const absl::Duration min_shot = options.has_min_shot() ? FromProto(options.min_shot()) : kDefaultMinShot;
   if (request.sample_fps() > 0 && options.method() != CutAnalysisOptions::NEURAL) choice = {};
 
-  std::vector<std::vector<FrameRecord>> frames;
-  std::vector<std::vector<std::string_view>> thumbnails;
-  int next = 0;
-  for (const analyzer::v1::Segment& proto_segment : request.segments()) {
-    const Span segment{FromProto(proto_segment.start_offset()), FromProto(proto_segment.end_offset())};
-    frames.emplace_back();
-    thumbnails.emplace_back();
-    // Frames before the segment belong to none; those at or after its end to a later one.
-    for (; next < request.results_size(); ++next) {
-      const absl::Duration offset = FromProto(request.results(next).offset());
-      if (offset >= segment.end) break;
-      if (offset < segment.start) continue;
-      const PayloadParts parts = SplitPayload(request.results(next).payload());
-      frames.back().push_back({offset, parts.features});
-      thumbnails.back().push_back(parts.thumbnail);
-    }
-  }
+  ASSIGN_OR_RETURN(std::vector<SegmentFrames> segments, ReadFrames(request));
   analyzer::v1::SummarizeResponse response;
-  std::vector<ShotProbabilities> probabilities(frames.size());
+  std::vector<ShotProbabilities> probabilities(segments.size());
   if (!choice.neural_model.empty()) {
-    ASSIGN_OR_RETURN(probabilities, RunNetwork(request, options, thumbnails, choice, response, cancel));
+    ASSIGN_OR_RETURN(probabilities, RunNetwork(request.request_id(), options, segments, choice, response, cancel));
   }
 
   CutAnalysisResult result;
   result.set_method(choice.neural_model.empty() ? CutAnalysisOptions::CLASSICAL : CutAnalysisOptions::NEURAL);
   std::vector<analyzer::v1::TimelineEntry> timeline;
   std::vector<Span> all_shots;
-  for (size_t i = 0; i < frames.size(); ++i) {
-    const analyzer::v1::Segment& proto_segment = request.segments(static_cast<int>(i));
-    const Span segment{FromProto(proto_segment.start_offset()), FromProto(proto_segment.end_offset())};
+  for (size_t i = 0; i < segments.size(); ++i) {
+    SegmentFrames& frames = segments[i];
     ASSIGN_OR_RETURN(const std::vector<Transition> found,
-                     FindTransitions(frames[i], detection, probabilities[i], cancel));
+                     FindTransitions(frames.offsets, std::move(frames.features), detection, probabilities[i], cancel));
     std::vector<TimedTransition> transitions;
     for (const Transition& transition : found) {
-      transitions.push_back({transition.kind, StartOf(frames[i], transition.first, segment),
-                             StartOf(frames[i], transition.end, segment), transition.score});
+      transitions.push_back(
+          {transition.kind, frames.StartOf(transition.first), frames.StartOf(transition.end), transition.score});
     }
     transitions = DropShortShots(std::move(transitions), min_shot);
-    const std::vector<Span> shots = MakeShots(segment, transitions);
+    const std::vector<Span> shots = MakeShots(frames.segment, transitions);
     AddTransitions(transitions, result, timeline);
     AddShots(shots, result, timeline);
     all_shots.insert(all_shots.end(), shots.begin(), shots.end());

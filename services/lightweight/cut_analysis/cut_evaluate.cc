@@ -13,9 +13,9 @@
 #include "google/protobuf/util/json_util.h"
 #include "reelsight/v1/cut_analysis.pb.h"
 #include "services/lightweight/cut_analysis/cut_analyzer.h"
+#include "services/lightweight/cut_analysis/cut_payload.h"
 #include "services/lightweight/cut_analysis/gradual_detector.h"
 #include "services/lightweight/cut_analysis/hard_cut_detector.h"
-#include "services/lightweight/cut_analysis/thumbnail.h"
 #include "services/lightweight/cut_analysis/transnet.h"
 #include "shared/analysis/analyzer_host.h"
 #include "shared/inference/model_runtime.h"
@@ -53,7 +53,7 @@ void PrintEvidence(const analyzer::v1::SummarizeRequest& request) {
   std::vector<FrameFeatures> features;
   for (const analyzer::v1::FrameResult& result : request.results()) {
     offsets.push_back(analysis::FromProto(result.offset()));
-    features.push_back(*DecodeFeatures(SplitPayload(result.payload()).features));
+    features.push_back(DecodeFrame(result.payload())->features);
   }
   const std::vector<SeriesFrame> series = MakeSeries(offsets, std::move(features));
   for (const CutCandidate& candidate : FindCutCandidates(series, 0)) {
@@ -75,10 +75,8 @@ absl::StatusOr<v1::CutAnalysisResult> FindByNetwork(const analyzer::v1::Summariz
                                                     inference::ModelSource& models, double fps) {
   ASSIGN_OR_RETURN(const inference::PinnedModel model,
                    models.Acquire(models.DefaultFor("cut_analysis", "")->name(), CancelToken()));
-  std::vector<std::string_view> thumbnails;
-  for (const analyzer::v1::FrameResult& frame : request.results()) {
-    thumbnails.push_back(SplitPayload(frame.payload()).thumbnail);
-  }
+  const ThumbnailSeries thumbnails = {request.results_size(),
+                                      [&](int index) { return ThumbnailOf(request.results(index).payload()); }};
   ASSIGN_OR_RETURN(const ShotProbabilities probabilities, RunTransNet(*model, thumbnails, "", CancelToken()));
   v1::CutAnalysisResult result;
   const std::vector<std::pair<int, int>> scenes = PublishedScenes(probabilities.boundary, 0.5F);

@@ -6,17 +6,15 @@
 #include <cstdlib>
 
 #include "opencv2/imgproc.hpp"
-#include "shared/base/status.h"
 
 namespace reelsight::cut_analysis {
 namespace {
 
-constexpr uint8_t kVersion = 1;
 constexpr int kCells = 576;
-constexpr int kMinSide = 4;
-constexpr int kMaxSide = 64;
 
-int EvenSide(double cells) { return std::clamp(2 * static_cast<int>(std::lround(cells / 2)), kMinSide, kMaxSide); }
+int EvenSide(double cells) {
+  return std::clamp(2 * static_cast<int>(std::lround(cells / 2)), FrameFeatures::kMinSide, FrameFeatures::kMaxSide);
+}
 
 std::vector<uint8_t> Shrink(const uint8_t* plane, int width_px, int height_px, int grid_width, int grid_height) {
   const cv::Mat source(height_px, width_px, CV_8UC1, const_cast<uint8_t*>(plane));
@@ -59,17 +57,6 @@ uint16_t Detail(const I420View& image) {
   return static_cast<uint16_t>(std::min<uint64_t>(65535, sum * 256 / pairs));
 }
 
-template <typename Container>
-void Append(const Container& values, std::string& out) {
-  out.append(reinterpret_cast<const char*>(values.data()), values.size());
-}
-
-template <typename Container>
-void Take(std::string_view& bytes, Container& values) {
-  std::copy_n(reinterpret_cast<const uint8_t*>(bytes.data()), values.size(), values.begin());
-  bytes.remove_prefix(values.size());
-}
-
 }  // namespace
 
 FrameFeatures ExtractFeatures(const I420View& image) {
@@ -85,52 +72,6 @@ FrameFeatures ExtractFeatures(const I420View& image) {
   FillHistogram(image.u, static_cast<int64_t>(chroma_width) * chroma_height, features.u_histogram);
   FillHistogram(image.v, static_cast<int64_t>(chroma_width) * chroma_height, features.v_histogram);
   features.detail = Detail(image);
-  return features;
-}
-
-std::string EncodeFeatures(const FrameFeatures& features) {
-  std::string bytes;
-  bytes.reserve(5 + features.luma.size() + 2 * features.u.size() + 64);
-  bytes.push_back(static_cast<char>(kVersion));
-  bytes.push_back(static_cast<char>(features.grid_width));
-  bytes.push_back(static_cast<char>(features.grid_height));
-  bytes.push_back(static_cast<char>(features.detail & 0xff));
-  bytes.push_back(static_cast<char>(features.detail >> 8));
-  Append(features.luma_histogram, bytes);
-  Append(features.u_histogram, bytes);
-  Append(features.v_histogram, bytes);
-  Append(features.luma, bytes);
-  Append(features.u, bytes);
-  Append(features.v, bytes);
-  return bytes;
-}
-
-absl::StatusOr<FrameFeatures> DecodeFeatures(std::string_view bytes) {
-  const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
-  constexpr size_t kHead = 5 + FrameFeatures::kLumaBins + 2 * FrameFeatures::kChromaBins;
-  FrameFeatures features;
-  if (bytes.size() > kHead) {
-    features.grid_width = at(1);
-    features.grid_height = at(2);
-  }
-  const size_t cells = static_cast<size_t>(features.grid_width) * features.grid_height;
-  if (cells == 0 || at(0) != kVersion || features.grid_width % 2 != 0 || features.grid_height % 2 != 0 ||
-      features.grid_width < kMinSide || features.grid_height < kMinSide || bytes.size() != kHead + cells + cells / 2) {
-    return InvalidArgument(Reason::kBadFrame,
-                           "cut_analysis: a frame result is not of this version's making; analyse "
-                           "and summarize with the same version");
-  }
-  features.detail = static_cast<uint16_t>(at(3) | (at(4) << 8));
-  features.luma.resize(cells);
-  features.u.resize(cells / 4);
-  features.v.resize(cells / 4);
-  bytes.remove_prefix(5);
-  Take(bytes, features.luma_histogram);
-  Take(bytes, features.u_histogram);
-  Take(bytes, features.v_histogram);
-  Take(bytes, features.luma);
-  Take(bytes, features.u);
-  Take(bytes, features.v);
   return features;
 }
 

@@ -7,11 +7,7 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
-
-#include "absl/status/statusor.h"
 
 namespace reelsight::cut_analysis {
 
@@ -24,8 +20,11 @@ struct I420View {
   int height_px = 0;
 };
 
-// One frame. About 0.9 KiB encoded.
+// One frame. About 0.9 KiB in a payload.
 struct FrameFeatures {
+  // Least and most cells of a side of the luma grid.
+  static constexpr int kMinSide = 4;
+  static constexpr int kMaxSide = 64;
   static constexpr int kLumaBins = 32;
   static constexpr int kChromaBins = 16;
 
@@ -46,10 +45,5 @@ struct FrameFeatures {
 
 // Both sides of `image` at least 1.
 FrameFeatures ExtractFeatures(const I420View& image);
-
-// Bytes that DecodeFeatures takes.
-std::string EncodeFeatures(const FrameFeatures& features);
-// INVALID_ARGUMENT, BAD_FRAME, if `bytes` is not what EncodeFeatures makes.
-absl::StatusOr<FrameFeatures> DecodeFeatures(std::string_view bytes);
 
 }  // namespace reelsight::cut_analysis

@@ -30,35 +30,6 @@ TEST(FrameFeaturesTest, GridCellsAreMeans) {
   EXPECT_NEAR(mean, 125, 5);
 }
 
-TEST(FrameFeaturesTest, BytesComeBackEqual) {
-  const FrameFeatures features = Extract(Texture(5));
-  const std::string bytes = EncodeFeatures(features);
-  EXPECT_LE(bytes.size(), 1100u);
-  const auto decoded = DecodeFeatures(bytes);
-  ASSERT_TRUE(decoded.ok());
-  EXPECT_EQ(decoded->luma, features.luma);
-  EXPECT_EQ(decoded->v, features.v);
-  EXPECT_EQ(decoded->luma_histogram, features.luma_histogram);
-  EXPECT_EQ(decoded->detail, features.detail);
-  EXPECT_EQ(EncodeFeatures(*decoded), bytes);
-}
-
-TEST(FrameFeaturesTest, EveryDamagedRecordIsRefused) {
-  const std::string bytes = EncodeFeatures(Extract(Texture(5)));
-  for (size_t length = 0; length < bytes.size(); ++length) {
-    EXPECT_FALSE(DecodeFeatures(bytes.substr(0, length)).ok()) << length;
-  }
-  EXPECT_FALSE(DecodeFeatures(bytes + "x").ok());
-}
-
-TEST(FrameFeaturesTest, ThinPicturesWork) {
-  const std::vector<uint8_t> plane(4096, 90);
-  for (const auto& [width, height] : {std::pair(1, 1), std::pair(1, 900), std::pair(900, 1), std::pair(2, 3)}) {
-    const FrameFeatures features = ExtractFeatures({plane.data(), plane.data(), plane.data(), width, height});
-    EXPECT_TRUE(DecodeFeatures(EncodeFeatures(features)).ok()) << width << "x" << height;
-  }
-}
-
 TEST(FrameMatcherTest, MotionIsExplainedAndAnotherPlaceIsNot) {
   const FrameFeatures here = Extract(Texture(1));
   const Match same = CompareFrames(here, here);

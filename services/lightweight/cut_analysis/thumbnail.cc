@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/lightweight/cut_analysis/thumbnail.h"
 
-#include "absl/strings/str_cat.h"
 #include "libyuv/convert_argb.h"
 #include "opencv2/imgproc.hpp"
 
 namespace reelsight::cut_analysis {
 namespace {
-
-// First byte of a payload with a thumbnail. Features alone begin with their version, which is another value.
-constexpr char kWithThumbnail = 'T';
 
 using Plane = std::array<uint8_t, static_cast<size_t>(kThumbnailWidthPx) * kThumbnailHeightPx>;
 
@@ -39,20 +35,6 @@ std::string MakeThumbnail(const I420View& image) {
     }
   }
   return thumbnail;
-}
-
-std::string JoinPayload(std::string_view thumbnail, std::string_view features) {
-  std::string payload;
-  payload.reserve(1 + thumbnail.size() + features.size());
-  payload.push_back(kWithThumbnail);
-  payload.append(thumbnail);
-  payload.append(features);
-  return payload;
-}
-
-PayloadParts SplitPayload(std::string_view payload) {
-  if (payload.size() <= kThumbnailBytes || payload[0] != kWithThumbnail) return {{}, payload};
-  return {payload.substr(1, kThumbnailBytes), payload.substr(1 + kThumbnailBytes)};
 }
 
 }  // namespace reelsight::cut_analysis

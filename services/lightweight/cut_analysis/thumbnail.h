@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the neural cut detector keeps of one frame: the picture at the size that TransNetV2 sees, and how it shares a
-// payload with the features of the classical one.
+// What the neural cut detector keeps of one frame: the picture at the size that TransNetV2 sees.
 #pragma once
 
 #include <array>
 #include <string>
-#include <string_view>
 
 #include "services/lightweight/cut_analysis/frame_features.h"
 
@@ -19,16 +17,5 @@ inline constexpr size_t kThumbnailBytes = size_t{3} * kThumbnailWidthPx * kThumb
 // The whole picture at 48x27, whatever its aspect ratio; red, green and blue in 0..255, row by row. A cell is the mean
 // of its pixels.
 std::string MakeThumbnail(const I420View& image);
-
-// A payload's parts, borrowed from it.
-struct PayloadParts {
-  // Empty where the frame was analysed without it.
-  std::string_view thumbnail;
-  std::string_view features;
-};
-
-// `features` as EncodeFeatures makes them.
-std::string JoinPayload(std::string_view thumbnail, std::string_view features);
-PayloadParts SplitPayload(std::string_view payload);
 
 }  // namespace reelsight::cut_analysis

@@ -59,16 +59,10 @@ void AddWipes(const ShotProbabilities& network, std::vector<Transition>& transit
 
 }  // namespace
 
-absl::StatusOr<std::vector<Transition>> FindTransitions(std::span<const FrameRecord> frames,
+absl::StatusOr<std::vector<Transition>> FindTransitions(const std::vector<absl::Duration>& offsets,
+                                                        std::vector<FrameFeatures> features,
                                                         const DetectionOptions& options,
                                                         const ShotProbabilities& network, const CancelToken& cancel) {
-  std::vector<absl::Duration> offsets;
-  std::vector<FrameFeatures> features;
-  for (const FrameRecord& record : frames) {
-    offsets.push_back(record.offset);
-    ASSIGN_OR_RETURN(FrameFeatures decoded, DecodeFeatures(record.features));
-    features.push_back(std::move(decoded));
-  }
   const std::vector<SeriesFrame> series = MakeSeries(offsets, std::move(features));
   RETURN_IF_ERROR(cancel.status());
   const bool both = !network.empty();

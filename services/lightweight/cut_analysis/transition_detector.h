@@ -10,12 +10,11 @@
 // tuning clips of tests/bench/cuts.
 #pragma once
 
-#include <span>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/lightweight/cut_analysis/frame_features.h"
 #include "services/lightweight/cut_analysis/transnet.h"
 #include "shared/base/cancel_token.h"
 
@@ -34,12 +33,6 @@ struct Transition {
   float score = 0;
 };
 
-// One analysed frame: its time and its features, as EncodeFeatures makes them.
-struct FrameRecord {
-  absl::Duration offset;
-  std::string_view features;
-};
-
 struct DetectionOptions {
   // In [0, 1]; higher reports more hard cuts and finds more false ones.
   float sensitivity = 0.5F;
@@ -47,10 +40,11 @@ struct DetectionOptions {
   bool hard_cuts_only = false;
 };
 
-// Transitions of one uninterrupted series, ascending by offset; ascending by first, not overlapping. Frames may be far
-// apart, and not evenly spaced. `network` has what a network says of each frame, or is empty. INVALID_ARGUMENT,
-// BAD_FRAME, for features that are none; the token's status when cancelled.
-absl::StatusOr<std::vector<Transition>> FindTransitions(std::span<const FrameRecord> frames,
+// Transitions of one uninterrupted series of frames, given by their times, ascending, and their features; ascending by
+// first, not overlapping. Frames may be far apart, and not evenly spaced. `network` has what a network says of each
+// frame, or is empty. The token's status when cancelled.
+absl::StatusOr<std::vector<Transition>> FindTransitions(const std::vector<absl::Duration>& offsets,
+                                                        std::vector<FrameFeatures> features,
                                                         const DetectionOptions& options,
                                                         const ShotProbabilities& network, const CancelToken& cancel);
 

@@ -29,11 +29,11 @@ absl::Status WrongModel(const inference::Model& model, const std::string& what) 
 }
 
 // Window `index` of the padded series.
-Tensor MakeWindow(std::span<const std::string_view> thumbnails, int index, DType type) {
+Tensor MakeWindow(const ThumbnailSeries& thumbnails, int index, DType type) {
   Tensor tensor(type, {1, kWindow, kThumbnailHeightPx, kThumbnailWidthPx, 3});
   for (int i = 0; i < kWindow; ++i) {
-    const int frame = std::clamp(index * kStep - kPadding + i, 0, static_cast<int>(thumbnails.size()) - 1);
-    const std::string_view pixels = thumbnails[frame];
+    const int frame = std::clamp(index * kStep - kPadding + i, 0, thumbnails.count - 1);
+    const std::string pixels = thumbnails.at(frame);
     if (type == DType::kUint8) {
       std::memcpy(tensor.mutable_values<uint8_t>().data() + i * kThumbnailBytes, pixels.data(), kThumbnailBytes);
     } else {
@@ -77,23 +77,33 @@ absl::StatusOr<std::vector<Sample>> RunOnThreads(const inference::Model& model, 
 // fill with repetitions.
 class SharedSeries {
  public:
-  // Where `series` begins in frames().
-  size_t Add(std::span<const std::string_view> series) {
-    const size_t repeats = std::min<size_t>(series.size() / 2, kPadding / 2);
+  // Borrows `series`, which is not empty. Returns where it begins.
+  size_t Add(const ThumbnailSeries& series) {
+    const int repeats = std::min(series.count / 2, kPadding / 2);
     if (!frames_.empty()) {
-      frames_.insert(frames_.end(), last_repeats_, frames_.back());
-      frames_.insert(frames_.end(), repeats, series.front());
+      frames_.insert(frames_.end(), static_cast<size_t>(last_repeats_), frames_.back());
+      frames_.insert(frames_.end(), static_cast<size_t>(repeats), Frame{&series, 0});
     }
     last_repeats_ = repeats;
     const size_t start = frames_.size();
-    frames_.insert(frames_.end(), series.begin(), series.end());
+    for (int i = 0; i < series.count; ++i) frames_.push_back({&series, i});
     return start;
   }
-  std::span<const std::string_view> frames() const { return frames_; }
+  // All of them as one; borrows this.
+  ThumbnailSeries whole() const {
+    return {static_cast<int>(frames_.size()), [this](int index) {
+              const Frame& frame = frames_[static_cast<size_t>(index)];
+              return frame.series->at(frame.index);
+            }};
+  }
 
  private:
-  std::vector<std::string_view> frames_;
-  size_t last_repeats_ = 0;
+  struct Frame {
+    const ThumbnailSeries* series;
+    int index;
+  };
+  std::vector<Frame> frames_;
+  int last_repeats_ = 0;
 };
 
 ShotProbabilities Part(const ShotProbabilities& whole, size_t start, size_t count) {
@@ -107,16 +117,14 @@ ShotProbabilities Part(const ShotProbabilities& whole, size_t start, size_t coun
 
 }  // namespace
 
-absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
-                                              std::span<const std::string_view> thumbnails, const std::string& client,
-                                              const CancelToken& cancel) {
+absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model, const ThumbnailSeries& thumbnails,
+                                              const std::string& client, const CancelToken& cancel) {
   if (model.inputs().size() != 1 || model.outputs().size() != 2) return WrongModel(model, "one input, two outputs");
   const DType type = model.inputs()[0].type;
   if (type != DType::kUint8 && type != DType::kFloat32) return WrongModel(model, "an input of uint8 or float32");
   ShotProbabilities probabilities;
-  if (thumbnails.empty()) return probabilities;
-  const auto frame_count = static_cast<int>(thumbnails.size());
-  const int window_count = (frame_count + kStep - 1) / kStep;
+  if (thumbnails.count == 0) return probabilities;
+  const int window_count = (thumbnails.count + kStep - 1) / kStep;
   for (int next = 0; next < window_count; next += kWindowsAtOnce) {
     RETURN_IF_ERROR(cancel.status());
     std::vector<Sample> samples;
@@ -137,31 +145,31 @@ absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model,
       probabilities.transition.insert(probabilities.transition.end(), transition.begin(), transition.end());
     }
   }
-  probabilities.boundary.resize(thumbnails.size());
-  probabilities.transition.resize(thumbnails.size());
+  probabilities.boundary.resize(static_cast<size_t>(thumbnails.count));
+  probabilities.transition.resize(static_cast<size_t>(thumbnails.count));
   return probabilities;
 }
 
 absl::StatusOr<std::vector<ShotProbabilities>> RunTransNetOnSeries(
-    const inference::Model& model, std::span<const std::vector<std::string_view>> series, const std::string& client,
+    const inference::Model& model, std::span<const ThumbnailSeries> series, const std::string& client,
     const CancelToken& cancel) {
   std::vector<ShotProbabilities> probabilities(series.size());
   SharedSeries shared;
   std::vector<size_t> starts(series.size());
   for (size_t i = 0; i < series.size(); ++i) {
-    if (series[i].size() >= kStep) {
+    if (series[i].count >= kStep) {
       ASSIGN_OR_RETURN(probabilities[i], RunTransNet(model, series[i], client, cancel));
-    } else if (series[i].size() > 1) {
+    } else if (series[i].count > 1) {
       starts[i] = shared.Add(series[i]);
     } else {
-      probabilities[i].boundary.resize(series[i].size());
-      probabilities[i].transition.resize(series[i].size());
+      probabilities[i].boundary.resize(static_cast<size_t>(series[i].count));
+      probabilities[i].transition.resize(static_cast<size_t>(series[i].count));
     }
   }
-  ASSIGN_OR_RETURN(const ShotProbabilities whole, RunTransNet(model, shared.frames(), client, cancel));
+  ASSIGN_OR_RETURN(const ShotProbabilities whole, RunTransNet(model, shared.whole(), client, cancel));
   for (size_t i = 0; i < series.size(); ++i) {
-    if (probabilities[i].empty() && !series[i].empty()) {
-      probabilities[i] = Part(whole, starts[i], series[i].size());
+    if (probabilities[i].empty() && series[i].count > 0) {
+      probabilities[i] = Part(whole, starts[i], static_cast<size_t>(series[i].count));
     }
   }
   return probabilities;

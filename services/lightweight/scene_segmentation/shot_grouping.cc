@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reelsight/payload/v1/scene_segmentation.pb.h"
+#include "services/frame_payload/frame_payload.h"
 #include "shared/base/status.h"
 
 namespace reelsight::scene_segmentation {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kName[] = "scene_segmentation";
 // Values above each limit fall into the next chroma bin; finer near grey, where most pixels are.
 constexpr int kChromaLimits[Appearance::kChromaBins - 1] = {108, 122, 134, 148};
 // Levels that make two parts of the layout wholly unlike.
@@ -85,30 +87,31 @@ Appearance DescribeAppearance(const analysis::Image& image) {
 }
 
 std::string EncodeAppearance(const Appearance& appearance) {
-  std::string bytes(1, kVersion);
-  bytes.reserve(1 + Appearance::kHistogramBins + Appearance::kLayoutValues);
-  // Square roots, so that small bins are not lost.
-  for (const float bin : appearance.histogram) bytes.push_back(static_cast<char>(ToByte(255 * std::sqrt(bin))));
-  for (const float value : appearance.layout) bytes.push_back(static_cast<char>(ToByte(value)));
-  return bytes;
+  payload::v1::SceneSegmentationPayload payload;
+  for (const float bin : appearance.histogram) {
+    payload.mutable_histogram()->push_back(static_cast<char>(ToByte(255 * std::sqrt(bin))));
+  }
+  for (const float value : appearance.layout) payload.mutable_layout()->push_back(static_cast<char>(ToByte(value)));
+  return frame_payload::EncodePayload(payload);
 }
 
-absl::StatusOr<Appearance> DecodeAppearance(std::string_view bytes) {
-  if (bytes.size() != 1 + Appearance::kHistogramBins + Appearance::kLayoutValues || bytes[0] != kVersion) {
-    return InvalidArgument(Reason::kBadFrame,
-                           "scene_segmentation: a frame result is not of this version's making; "
-                           "analyse and summarize with the same version");
+absl::StatusOr<Appearance> DecodeAppearance(std::string_view payload) {
+  payload::v1::SceneSegmentationPayload read;
+  RETURN_IF_ERROR(frame_payload::DecodePayload(kName, payload, &read));
+  if (read.histogram().size() != Appearance::kHistogramBins || read.layout().size() != Appearance::kLayoutValues) {
+    return frame_payload::BadPayload(kName, "has another number of colours");
   }
   Appearance appearance;
-  size_t next = 1;
   float sum = 0;
-  for (float& bin : appearance.histogram) {
-    const float root = static_cast<float>(static_cast<uint8_t>(bytes[next++])) / 255;
-    bin = root * root;
-    sum += bin;
+  for (size_t i = 0; i < Appearance::kHistogramBins; ++i) {
+    const float root = static_cast<float>(static_cast<uint8_t>(read.histogram()[i])) / 255;
+    appearance.histogram[i] = root * root;
+    sum += appearance.histogram[i];
   }
   for (float& bin : appearance.histogram) bin /= std::max(sum, 1e-6F);
-  for (float& value : appearance.layout) value = static_cast<float>(static_cast<uint8_t>(bytes[next++]));
+  for (size_t i = 0; i < Appearance::kLayoutValues; ++i) {
+    appearance.layout[i] = static_cast<float>(static_cast<uint8_t>(read.layout()[i]));
+  }
   return appearance;
 }
 

@@ -32,10 +32,10 @@ struct Appearance {
 
 // `image` is I420.
 Appearance DescribeAppearance(const analysis::Image& image);
-// Bytes that DecodeAppearance takes, about 0.25 KiB.
+// The payload of one frame, a payload.v1.SceneSegmentationPayload of about 0.25 KiB.
 std::string EncodeAppearance(const Appearance& appearance);
-// INVALID_ARGUMENT, BAD_FRAME, if `bytes` is not what EncodeAppearance makes.
-absl::StatusOr<Appearance> DecodeAppearance(std::string_view bytes);
+// The statuses of frame_payload::DecodePayload.
+absl::StatusOr<Appearance> DecodeAppearance(std::string_view payload);
 
 // In [0, 1]; 1 for equal ones.
 float Similarity(const Appearance& a, const Appearance& b);
