@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fails for an include that points up the layers: base -> analysis -> rpc -> orchestrator, services -> cli."""
+"""Fails for an include that points up the layers: base -> analysis -> rpc -> orchestrator, services -> cli.
+
+Fails too where internal messages meet public ones."""
 
 import re
 
@@ -13,6 +15,14 @@ ORCHESTRATED = [
     "shared/telemetry",
     "shared/process",
     "shared/rpc",
+]
+# What analyzers of all services build on; services do not know each other.
+SHARED_BY_SERVICES = [
+    "shared",
+    "services/frame_payload",
+    "services/model_analyzer",
+    "services/tracking",
+    "services/tracked_summary",
 ]
 # Folder -> folders of ours that its files may include, besides itself and the folders below it.
 LAYERS = {
@@ -53,6 +63,11 @@ LAYERS = {
     "orchestrator/fanout": [*ORCHESTRATED, "orchestrator/plan", "orchestrator/decode"],
     "orchestrator/merge": [*ORCHESTRATED, "orchestrator/plan", "orchestrator/fanout"],
     "orchestrator": ORCHESTRATED,
+    "services/frame_payload": ["shared/base"],
+    "services/model_analyzer": ["shared"],
+    "services/tracking": ["shared/inference"],
+    "services/tracked_summary": ["shared", "services/tracking"],
+    **{f"services/{service}": SHARED_BY_SERVICES for service in ("detection", "lightweight", "segmentation")},
     "services": ["shared"],
     "cli": ["shared", "orchestrator", "services"],
     "tests": ["shared", "orchestrator", "services", "cli"],
@@ -61,6 +76,9 @@ LAYERS = {
 # std + absl only, so that ThreadSanitizer can run on them: Debian's gRPC and FFmpeg are not built for it.
 PLAIN = ["shared/base", "shared/batching", "shared/cache", "shared/concurrency", "shared/generation"]
 FOREIGN = re.compile(r"^(grpc|google/|reelsight/|opencv2/|libav|libsw|torch/|ATen/|curl/|prometheus/|spdlog/)")
+# Messages that no caller sees: only analyzers use them, and they share none with the public packages.
+INTERNAL = "reelsight/payload/"
+IMPORT = re.compile(r'^import "([^"]+)";', re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -90,4 +108,10 @@ for path in tree.files("*.cc", "*.h"):
             complaints.append(f"{path}: {layer} is std + absl only, but includes {include}")
         elif include.startswith("libav") and layer != "orchestrator/decode":
             complaints.append(f"{path}: only orchestrator/decode may include {include}")
+        elif include.startswith(INTERNAL) and not path.startswith("services/"):
+            complaints.append(f"{path}: only services may include {include}")
+for path in tree.files("*.proto"):
+    for imported in IMPORT.findall(tree.read(path)):
+        if imported.startswith("reelsight/") and imported.startswith(INTERNAL) != (INTERNAL in path):
+            complaints.append(f"{path}: imports {imported}; internal and public packages share no messages")
 tree.finish(complaints)

@@ -55,6 +55,32 @@ def test_an_include_that_points_up(repository):
     assert [line.split(":")[0] for line in found] == ["cli/c.cc", "services/d.cc", "shared/base/b.h", "shared/rpc/a.cc"]
 
 
+def test_services_that_know_each_other(repository):
+    files = {
+        "services__detection__a_dot_cc": '#include "services/tracked_summary/tracked_summary.h"\n',
+        "services__lightweight__b_dot_cc": '#include "services/detection/analyzers.h"\n',
+        "services__frame_payload__c_dot_cc": '#include "services/tracking/byte_tracker.h"\n',
+    }
+    found = complaints(repository, "layers", **files)
+    assert [line.split(":")[0] for line in found] == ["services/frame_payload/c.cc", "services/lightweight/b.cc"]
+
+
+def test_internal_messages_stay_internal(repository):
+    files = {
+        "orchestrator__a_dot_cc": "#include <reelsight/payload/v1/payload.pb.h>\n",
+        "services__detection__b_dot_cc": '#include "reelsight/payload/v1/payload.pb.h"\n',
+        "protos__reelsight__payload__v1__c_dot_proto": 'import "reelsight/payload/v1/payload.proto";\n',
+        "protos__reelsight__payload__v1__d_dot_proto": 'import "reelsight/v1/common.proto";\n',
+        "protos__reelsight__v1__e_dot_proto": 'import "reelsight/payload/v1/payload.proto";\n',
+    }
+    found = complaints(repository, "layers", **files)
+    assert [line.split(":")[0] for line in found] == [
+        "orchestrator/a.cc",
+        "protos/reelsight/payload/v1/d.proto",
+        "protos/reelsight/v1/e.proto",
+    ]
+
+
 def test_a_file_in_no_layer(repository):
     assert len(complaints(repository, "layers", misc__a_dot_cc="")) == 1
 

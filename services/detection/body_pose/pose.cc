@@ -2,13 +2,8 @@
 #include "services/detection/body_pose/pose.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <numbers>
-#include <type_traits>
-
-#include "shared/base/status.h"
 
 namespace reelsight::body_pose {
 namespace {
@@ -20,9 +15,6 @@ constexpr std::array<std::string_view, kJointCount> kNames = {
     "nose",           "left_eye",   "right_eye",   "left_ear",   "right_ear",   "left_shoulder",
     "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
     "right_hip",      "left_knee",  "right_knee",  "left_ankle", "right_ankle"};
-
-static_assert(std::endian::native == std::endian::little, "payloads are little-endian");
-static_assert(sizeof(Pose) == 224 && std::is_trivially_copyable_v<Pose>, "a payload is an array of these");
 
 // From one joint to another, in heights of the picture; y grows downwards.
 struct Limb {
@@ -96,26 +88,6 @@ std::vector<Action> ActionsOf(const Pose& pose, double aspect) {
     actions.push_back(v1::BodyPoseResult::SITTING);
   }
   return actions;
-}
-
-std::string EncodePoses(const std::vector<Pose>& poses) {
-  return std::string(reinterpret_cast<const char*>(poses.data()), poses.size() * sizeof(Pose));
-}
-
-absl::StatusOr<std::vector<Pose>> DecodePoses(std::string_view payload) {
-  if (payload.size() % sizeof(Pose) != 0) {
-    return InvalidArgument(Reason::kBadFrame, "a frame result of body_pose has a wrong length");
-  }
-  std::vector<float> numbers(payload.size() / sizeof(float));
-  std::vector<Pose> poses(payload.size() / sizeof(Pose));
-  if (!payload.empty()) {
-    std::memcpy(numbers.data(), payload.data(), payload.size());
-    std::memcpy(static_cast<void*>(poses.data()), payload.data(), payload.size());
-  }
-  if (!std::all_of(numbers.begin(), numbers.end(), [](float number) { return std::isfinite(number); })) {
-    return InvalidArgument(Reason::kBadFrame, "a frame result of body_pose holds a number that is none");
-  }
-  return poses;
 }
 
 }  // namespace reelsight::body_pose

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A person in a picture by 17 joints, and what the joints tell of what the person does.
 #pragma once
 
 #include <array>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "reelsight/v1/body_pose.pb.h"
 #include "shared/inference/boxes.h"
 
@@ -60,10 +60,5 @@ struct Pose {
 //   SITTING      on a side, the trunk lies within 35 degrees of upright, the thigh within 40 degrees of level, and the
 //                knee is bent by more than 50 degrees
 std::vector<v1::BodyPoseResult::Action> ActionsOf(const Pose& pose, double aspect);
-
-// The payload of one frame: 224 bytes a person, little-endian.
-std::string EncodePoses(const std::vector<Pose>& poses);
-// INVALID_ARGUMENT, BAD_FRAME, if it is no such payload or a number in it is not finite.
-absl::StatusOr<std::vector<Pose>> DecodePoses(std::string_view payload);
 
 }  // namespace reelsight::body_pose

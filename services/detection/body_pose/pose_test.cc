@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/detection/body_pose/pose_head.h"
+#include "services/detection/body_pose/pose_payload.h"
 #include "shared/base/status.h"
 
 namespace reelsight::body_pose {
@@ -85,7 +86,8 @@ TEST(PayloadTest, GoesThereAndBackAndRefusesOthers) {
   ASSERT_TRUE(back.ok());
   ASSERT_EQ(back->size(), 2u);
   EXPECT_EQ((*back)[0].keypoints[kLeftKnee].y, poses[0].keypoints[kLeftKnee].y);
-  EXPECT_TRUE(DecodePoses("")->empty());
+  EXPECT_TRUE(DecodePoses(EncodePoses({}))->empty());
+  EXPECT_EQ(GetReason(DecodePoses("").status()), "BAD_FRAME");
   EXPECT_EQ(GetReason(DecodePoses("short").status()), "BAD_FRAME");
   Pose bad;
   bad.keypoints[3].x = std::numeric_limits<float>::quiet_NaN();

@@ -5,8 +5,10 @@
 #include <set>
 
 #include "gtest/gtest.h"
+#include "reelsight/payload/v1/eye_tracking.pb.h"
 #include "reelsight/v1/eye_tracking.pb.h"
 #include "services/detection/eye_tracking/face_pictures_test_support.h"
+#include "services/frame_payload/frame_payload.h"
 #include "shared/testing/analyzer_driver.h"
 #include "shared/testing/scratch_folder.h"
 #include "shared/testing/test_models.h"
@@ -47,16 +49,13 @@ analyzer::v1::SummarizeRequest BlinkingFace(const std::vector<float>& openness, 
     analyzer::v1::FrameResult& frame = *request.add_results();
     frame.set_index(static_cast<int64_t>(i));
     *frame.mutable_offset() = analysis::ToProto(static_cast<int64_t>(i) * absl::Milliseconds(40));
-    EyeTrackingResult::Face faces;
-    EyeTrackingResult::Observation& observation = *faces.add_observations();
-    observation.mutable_box()->set_left(0.4F);
-    observation.mutable_box()->set_top(0.4F);
-    observation.mutable_box()->set_right(0.6F);
-    observation.mutable_box()->set_bottom(0.6F);
-    observation.set_score(0.9F);
-    observation.set_left_eye_openness(openness[i]);
-    observation.set_right_eye_openness(openness[i]);
-    frame.set_payload(faces.SerializeAsString());
+    payload::v1::EyeTrackingPayload payload;
+    payload::v1::EyeTrackingPayload::Face& face = *payload.add_faces();
+    for (const float side : {0.4F, 0.4F, 0.6F, 0.6F}) face.add_box(side);
+    face.set_score(0.9F);
+    face.mutable_left_eye()->set_openness(openness[i]);
+    face.mutable_right_eye()->set_openness(openness[i]);
+    frame.set_payload(frame_payload::EncodePayload(payload));
   }
   analyzer::v1::Segment& segment = *request.add_segments();
   *segment.mutable_end_offset() = analysis::ToProto(absl::Milliseconds(40) * static_cast<int64_t>(openness.size()));

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/detection/object_detection/detection_payload.h"
 
-#include <array>
-#include <bit>
-#include <cmath>
-#include <cstring>
-
+#include "reelsight/payload/v1/object_detection.pb.h"
+#include "services/frame_payload/frame_payload.h"
 #include "shared/base/status.h"
 
 namespace reelsight::object_detection {
@@ -13,28 +10,33 @@ namespace {
 
 using inference::Detection;
 
-static_assert(std::endian::native == std::endian::little, "payloads are little-endian");
-static_assert(sizeof(Detection) == 24 && std::is_trivially_copyable_v<Detection>, "a payload is an array of these");
+constexpr char kName[] = "object_detection";
 
 }  // namespace
 
 std::string EncodeDetections(const std::vector<Detection>& detections) {
-  return std::string(reinterpret_cast<const char*>(detections.data()), detections.size() * sizeof(Detection));
+  payload::v1::ObjectDetectionPayload payload;
+  for (const auto& [box, score, label] : detections) {
+    for (const float side : {box.left, box.top, box.right, box.bottom}) payload.add_boxes(side);
+    payload.add_scores(score);
+    payload.add_labels(label);
+  }
+  return frame_payload::EncodePayload(payload);
 }
 
 absl::StatusOr<std::vector<Detection>> DecodeDetections(std::string_view payload) {
-  std::vector<Detection> detections(payload.size() / sizeof(Detection));
-  if (payload.size() % sizeof(Detection) != 0) {
-    return InvalidArgument(Reason::kBadFrame, "a frame result of object_detection has a wrong length");
+  payload::v1::ObjectDetectionPayload read;
+  RETURN_IF_ERROR(frame_payload::DecodePayload(kName, payload, &read));
+  const int count = read.scores_size();
+  if (read.boxes_size() != 4 * count || read.labels_size() != count) {
+    return frame_payload::BadPayload(kName, "has not as many boxes as scores");
   }
-  if (!payload.empty()) std::memcpy(detections.data(), payload.data(), payload.size());
-  for (const Detection& detection : detections) {
-    const auto& [left, top, right, bottom] = detection.box;
-    for (const float value : {left, top, right, bottom, detection.score}) {
-      if (!std::isfinite(value)) {
-        return InvalidArgument(Reason::kBadFrame, "a frame result of object_detection holds a number that is none");
-      }
-    }
+  std::vector<Detection> detections;
+  for (int i = 0; i < count; ++i) {
+    detections.push_back(
+        {.box = {read.boxes(4 * i), read.boxes(4 * i + 1), read.boxes(4 * i + 2), read.boxes(4 * i + 3)},
+         .score = read.scores(i),
+         .label = read.labels(i)});
   }
   return detections;
 }

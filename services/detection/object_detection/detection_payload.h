@@ -10,9 +10,9 @@
 
 namespace reelsight::object_detection {
 
-// The payload of one frame: 24 bytes a box, little-endian.
+// The payload of one frame, a payload.v1.ObjectDetectionPayload.
 std::string EncodeDetections(const std::vector<inference::Detection>& detections);
-// INVALID_ARGUMENT, BAD_FRAME, if it is no such payload or a number in it is not finite.
+// The statuses of frame_payload::DecodePayload.
 absl::StatusOr<std::vector<inference::Detection>> DecodeDetections(std::string_view payload);
 
 }  // namespace reelsight::object_detection

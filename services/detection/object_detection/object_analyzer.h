@@ -3,8 +3,9 @@
 // The analyzer `object_detection`: objects in sampled frames by a detection network of the catalogue, joined to tracks.
 // Not a classifier of scenes, and it recognises nobody.
 //
-// A frame's payload is its boxes down to a low score; Summarize joins them (tracking/byte_tracker.h). Cuts come from
-// `cut_analysis`; without it tracks may live across them.
+// A frame's payload is its boxes down to a low score; Summarize joins them (tracked_summary/tracked_summary.h). Cuts
+// come from `cut_analysis`; without it tracks may live across cuts, never across what lies between two analysed
+// segments.
 #pragma once
 
 #include <memory>

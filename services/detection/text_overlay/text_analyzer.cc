@@ -15,6 +15,8 @@
 #include "services/detection/text_overlay/text_models.h"
 #include "services/detection/text_overlay/text_payload.h"
 #include "services/detection/text_overlay/text_reader.h"
+#include "services/model_analyzer/model_analyzer.h"
+#include "services/model_analyzer/target_pictures.h"
 #include "shared/base/status.h"
 #include "shared/service/model_description.h"
 
@@ -91,38 +93,30 @@ std::string MakeHeadline(const TextOverlayResult& result) {
   return headline;
 }
 
-class TextAnalyzer final : public analysis::Analyzer {
+class TextAnalyzer final : public model_analyzer::ModelAnalyzer<TextOverlayOptions, TextOverlayResult> {
  public:
-  explicit TextAnalyzer(inference::ModelSource& models) : models_(models) {}
+  explicit TextAnalyzer(inference::ModelSource& models)
+      : ModelAnalyzer({.name = kName,
+                       .description = "Text, when it appears and goes, and where it stands",
+                       .max_side_px = 960,
+                       .sample_fps = 1,
+                       .reference_min_interval = 30,
+                       .reference_divisor = 1},
+                      models) {}
 
-  analyzer::v1::AnalyzerDescription Describe() const override {
-    analyzer::v1::AnalyzerDescription description;
-    description.set_name(kName);
-    description.set_description("Text, when it appears and goes, and where it stands");
-    description.mutable_frame_spec()->set_format(analyzer::v1::PIXEL_FORMAT_RGB24);
-    description.mutable_frame_spec()->set_max_side_px(960);
-    description.mutable_sampling()->set_sample_fps(1);
-    description.mutable_sampling()->set_reference_min_interval(30);
-    description.mutable_sampling()->set_reference_divisor(1);
-    description.set_batch_frames(8);
-    description.set_options_type(TextOverlayOptions::descriptor()->full_name());
-    description.set_result_type(TextOverlayResult::descriptor()->full_name());
-    if (const absl::StatusOr<TextModels> chosen = ChooseModels(models_, {}); chosen.ok()) {
-      service::DescribeModels(models_, chosen->all(), &description);
-    } else {
-      description.set_unavailable_reason(std::string(chosen.status().message()));
-    }
-    return description;
+ private:
+  absl::StatusOr<model_analyzer::UsedModels> ModelsFor(const TextOverlayOptions& options) const override {
+    ASSIGN_OR_RETURN(const TextModels chosen, ChooseModels(models(), options));
+    model_analyzer::UsedModels used{chosen.all()};
+    used.main = used.names.size() - 1;
+    return used;
   }
 
-  absl::StatusOr<std::vector<std::string>> AnalyzeFrames(const analysis::BatchView& view,
-                                                         const CancelToken& cancel) override {
-    ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<TextOverlayOptions>(*view.options));
+  absl::StatusOr<std::vector<std::string>> MakePayloads(const analysis::BatchView& view,
+                                                        const TextOverlayOptions& options,
+                                                        const CancelToken& cancel) const override {
     ASSIGN_OR_RETURN(const std::unique_ptr<TextReader> reader, ReaderFor(view, options, cancel));
-    std::vector<const analysis::Image*> pictures;
-    for (const analysis::BatchView::Item& item : view.items) {
-      if (item.target) pictures.push_back(item.frame->image.get());
-    }
+    const std::vector<const analysis::Image*> pictures = model_analyzer::TargetPictures(view);
     ASSIGN_OR_RETURN(std::vector<PictureText> texts, reader->Read(view.request_id, pictures, cancel));
     std::vector<std::string> payloads;
     for (size_t i = 0; i < texts.size(); ++i) {
@@ -132,22 +126,21 @@ class TextAnalyzer final : public analysis::Analyzer {
     return payloads;
   }
 
-  absl::StatusOr<analyzer::v1::SummarizeResponse> Summarize(const analyzer::v1::SummarizeRequest& request,
-                                                            const CancelToken& cancel) override {
-    ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<TextOverlayOptions>(request.options()));
-    ASSIGN_OR_RETURN(const TextModels names, ChooseModels(models_, options));
+  absl::Status Reduce(const analyzer::v1::SummarizeRequest& request, const TextOverlayOptions& options,
+                      const CancelToken& cancel, TextOverlayResult* result,
+                      analyzer::v1::SummarizeResponse* response) const override {
     JoinOptions join;
     join.min_score = options.has_min_score() ? options.min_score() : kDefaultMinScore;
     if (options.has_min_score()) join.min_score_once = join.min_score_short = join.min_score;
 
     std::vector<TimedText> all;
     int crowded = 0;
-    for (const analyzer::v1::FrameResult& result : request.results()) {
-      ASSIGN_OR_RETURN(FrameText frame, DecodeFrameText(result.payload()));
-      crowded += frame.text.skipped_regions > 0 ? 1 : 0;
-      all.push_back({analysis::FromProto(result.offset()), std::move(frame)});
+    for (const analyzer::v1::FrameResult& frame : request.results()) {
+      RETURN_IF_ERROR(cancel.status());
+      ASSIGN_OR_RETURN(FrameText text, DecodeFrameText(frame.payload()));
+      crowded += text.text.skipped_regions > 0 ? 1 : 0;
+      all.push_back({analysis::FromProto(frame.offset()), std::move(text)});
     }
-    TextOverlayResult result;
     for (const analyzer::v1::Segment& segment : request.segments()) {
       RETURN_IF_ERROR(cancel.status());
       const absl::Duration start = analysis::FromProto(segment.start_offset()),
@@ -156,41 +149,34 @@ class TextAnalyzer final : public analysis::Analyzer {
       for (const TimedText& text : all) {
         if (text.offset >= start && text.offset < end) frames.push_back(text);
       }
-      if (!frames.empty()) AddEvents(frames, JoinTexts(frames, end, join), &result);
+      if (!frames.empty()) AddEvents(frames, JoinTexts(frames, end, join), result);
     }
-
-    analyzer::v1::SummarizeResponse response;
-    for (const TextOverlayResult::Event& event : result.events()) {
-      analyzer::v1::TimelineEntry& line = *response.add_timeline();
+    for (const TextOverlayResult::Event& event : result->events()) {
+      analyzer::v1::TimelineEntry& line = *response->add_timeline();
       line.set_label(event.text());
       line.set_score(event.score());
       *line.mutable_start_offset() = event.start_offset();
       *line.mutable_end_offset() = event.end_offset();
     }
-    response.set_headline(MakeHeadline(result));
+    response->set_headline(MakeHeadline(*result));
     if (crowded > 0) {
-      response.set_warning(absl::StrCat(crowded, crowded == 1 ? " frame holds" : " frames hold", " more than ",
-                                        kMaxRegions, " lines of text; the smallest were not read"));
+      response->set_warning(absl::StrCat(crowded, crowded == 1 ? " frame holds" : " frames hold", " more than ",
+                                         kMaxRegions, " lines of text; the smallest were not read"));
     }
-    response.mutable_typed()->PackFrom(result);
-    std::vector<std::string> used = {names.recognizer, names.detector};
-    if (!names.classifier.empty()) used.push_back(names.classifier);
-    RETURN_IF_ERROR(service::SetModels(models_, used, &response));
-    return response;
+    return absl::OkStatus();
   }
 
- private:
   absl::StatusOr<std::unique_ptr<TextReader>> ReaderFor(const analysis::BatchView& view,
-                                                        const TextOverlayOptions& options, const CancelToken& cancel) {
-    ASSIGN_OR_RETURN(const TextModels names, ChooseModels(models_, options));
-    ASSIGN_OR_RETURN(inference::PinnedModel detector, service::AcquireFor(view, models_, names.detector, cancel));
-    ASSIGN_OR_RETURN(inference::PinnedModel recognizer, service::AcquireFor(view, models_, names.recognizer, cancel));
+                                                        const TextOverlayOptions& options,
+                                                        const CancelToken& cancel) const {
+    ASSIGN_OR_RETURN(const TextModels names, ChooseModels(models(), options));
+    const auto acquire = [&](const std::string& name) { return service::AcquireFor(view, models(), name, cancel); };
+    ASSIGN_OR_RETURN(inference::PinnedModel detector, acquire(names.detector));
+    ASSIGN_OR_RETURN(inference::PinnedModel recognizer, acquire(names.recognizer));
     if (names.classifier.empty()) return MakeCraftCrnnReader(std::move(detector), std::move(recognizer));
-    ASSIGN_OR_RETURN(inference::PinnedModel classifier, service::AcquireFor(view, models_, names.classifier, cancel));
+    ASSIGN_OR_RETURN(inference::PinnedModel classifier, acquire(names.classifier));
     return MakePpOcrReader(std::move(detector), std::move(classifier), std::move(recognizer));
   }
-
-  inference::ModelSource& models_;
 };
 
 }  // namespace

@@ -17,9 +17,9 @@ struct FrameText {
   PictureText text;
 };
 
-// The payload of one frame: 40 bytes a reading and its text, little-endian.
+// The payload of one frame, a payload.v1.TextOverlayPayload.
 std::string EncodeFrameText(const FrameText& frame);
-// INVALID_ARGUMENT, BAD_FRAME, if it is no such payload or a number in it is not finite.
+// The statuses of frame_payload::DecodePayload.
 absl::StatusOr<FrameText> DecodeFrameText(std::string_view payload);
 
 }  // namespace reelsight::text_overlay

@@ -7,12 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "reelsight/v1/background_segmentation.pb.h"
+#include "services/model_analyzer/model_analyzer.h"
+#include "services/model_analyzer/target_pictures.h"
+#include "services/segmentation/background_segmentation/background_payload.h"
 #include "services/segmentation/background_segmentation/segmenter.h"
 #include "shared/base/status.h"
-#include "shared/service/model_description.h"
 
 namespace reelsight::background_segmentation {
 namespace {
@@ -21,7 +22,6 @@ using config::v1::ModelEntry;
 using v1::BackgroundSegmentationOptions;
 using Result = v1::BackgroundSegmentationResult;
 
-constexpr char kName[] = "background_segmentation";
 constexpr char kPerson[] = "person";
 constexpr int kDefaultMaskSidePx = 256;
 constexpr int kMaxFrameClasses = 8;
@@ -32,24 +32,6 @@ constexpr int64_t kMaxMaskBytes = 16 << 20;
 constexpr float kMinPeopleShare = 0.01F;
 // A pixel of a matte from here on is a person's.
 constexpr uint8_t kForeground = 128;
-
-absl::StatusOr<const ModelEntry*> ModelFor(const inference::ModelSource& models,
-                                           const BackgroundSegmentationOptions& options) {
-  if (!options.model().empty()) {
-    ASSIGN_OR_RETURN(const ModelEntry* const entry, models.Entry(options.model()));
-    if (entry->task() == kName) return entry;
-    return InvalidField("options.background_segmentation.model",
-                        absl::StrCat(entry->name(), " is for ", entry->task(), ", not for ", kName));
-  }
-  if (const ModelEntry* const entry = models.DefaultFor(kName, ""); entry != nullptr) return entry;
-  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kWeightsMissing,
-                   "the catalogue names no default model for background_segmentation");
-}
-
-std::string LabelOf(const ModelEntry& entry, int label) {
-  if (label < entry.labels_size() && !entry.labels(label).empty()) return entry.labels(label);
-  return absl::StrCat("class ", label);
-}
 
 // Largest first, of equals by label; at most `count`.
 template <typename Shares>
@@ -66,7 +48,7 @@ void AddShares(const ClassMap& map, const ModelEntry& entry, Result::Frame* fram
   // Labels may repeat: their shares add up.
   std::map<std::string, int64_t> by_label;
   for (int label = 0; label < 256; ++label) {
-    if (counts[label] > 0) by_label[LabelOf(entry, label)] += counts[label];
+    if (counts[label] > 0) by_label[model_analyzer::LabelOf(entry, label)] += counts[label];
   }
   for (const auto& [label, count] : by_label) {
     const float share = static_cast<float>(count) / static_cast<float>(map.classes.size());
@@ -87,7 +69,7 @@ absl::Status AddMask(const Segmentation& segmentation, const ModelEntry& entry,
   } else {
     mask = ShrinkByNearest({segmentation.classes->size, segmentation.classes->classes}, max_side_px);
     if (!png) {
-      for (uint8_t& pixel : mask.pixels) pixel = LabelOf(entry, pixel) == kPerson ? 255 : 0;
+      for (uint8_t& pixel : mask.pixels) pixel = model_analyzer::LabelOf(entry, pixel) == kPerson ? 255 : 0;
     }
   }
   frame->mutable_mask()->set_width_px(mask.size.width_px);
@@ -151,84 +133,62 @@ std::string MakeHeadline(const Result& result) {
   return headline;
 }
 
-class BackgroundAnalyzer final : public analysis::Analyzer {
+bool WantsMasks(const BackgroundSegmentationOptions& options) {
+  return options.mask_format() == BackgroundSegmentationOptions::PNG ||
+         options.mask_format() == BackgroundSegmentationOptions::RLE;
+}
+
+class BackgroundAnalyzer final : public model_analyzer::OneModelAnalyzer<BackgroundSegmentationOptions, Result> {
  public:
-  explicit BackgroundAnalyzer(inference::ModelSource& models) : models_(models) {}
+  explicit BackgroundAnalyzer(inference::ModelSource& models)
+      : OneModelAnalyzer({.name = "background_segmentation",
+                          .description = "People and background: shares of the picture over time, and masks",
+                          .max_side_px = 512,
+                          .sample_fps = 2,
+                          .reference_min_interval = 15,
+                          .reference_divisor = 2},
+                         models) {}
 
-  analyzer::v1::AnalyzerDescription Describe() const override {
-    analyzer::v1::AnalyzerDescription description;
-    description.set_name(kName);
-    description.set_description("People and background: shares of the picture over time, and masks");
-    description.mutable_frame_spec()->set_format(analyzer::v1::PIXEL_FORMAT_RGB24);
-    description.mutable_frame_spec()->set_max_side_px(512);
-    description.mutable_sampling()->set_sample_fps(2);
-    description.mutable_sampling()->set_reference_min_interval(15);
-    description.mutable_sampling()->set_reference_divisor(2);
-    description.set_batch_frames(8);
-    description.set_options_type(BackgroundSegmentationOptions::descriptor()->full_name());
-    description.set_result_type(Result::descriptor()->full_name());
-    if (const auto entry = ModelFor(models_, {}); entry.ok()) {
-      service::DescribeModels(models_, {(*entry)->name()}, &description);
-    } else {
-      description.set_unavailable_reason(std::string(entry.status().message()));
-    }
-    return description;
-  }
-
-  // A payload is a Result::Frame without its offset, with all classes.
-  absl::StatusOr<std::vector<std::string>> AnalyzeFrames(const analysis::BatchView& view,
-                                                         const CancelToken& cancel) override {
-    ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<BackgroundSegmentationOptions>(*view.options));
-    ASSIGN_OR_RETURN(const ModelEntry* const entry, ModelFor(models_, options));
-    ASSIGN_OR_RETURN(const inference::PinnedModel model, service::AcquireFor(view, models_, entry->name(), cancel));
-    ASSIGN_OR_RETURN(const Segmenter segmenter, Segmenter::Create(*model));
-    std::vector<inference::Sample> samples;
-    std::vector<analysis::ImageSize> sizes;
-    for (const analysis::BatchView::Item& item : view.items) {
-      if (!item.target) continue;
-      RETURN_IF_ERROR(cancel.status());
-      ASSIGN_OR_RETURN(samples.emplace_back(), segmenter.MakeSample(*item.frame->image));
-      sizes.push_back(item.frame->image->size());
-    }
+ private:
+  absl::StatusOr<std::vector<std::string>> MakePayloads(const analysis::BatchView& view,
+                                                        const BackgroundSegmentationOptions& options,
+                                                        const inference::Model& model,
+                                                        const CancelToken& cancel) const override {
+    ASSIGN_OR_RETURN(const Segmenter segmenter, Segmenter::Create(model));
     ASSIGN_OR_RETURN(const std::vector<inference::Sample> outputs,
-                     model->Run(view.request_id, std::move(samples), cancel));
+                     model_analyzer::RunOnTargets(view, model, cancel, [&](const analysis::Image& picture) {
+                       return segmenter.MakeSample(picture);
+                     }));
+    const std::vector<const analysis::Image*> pictures = model_analyzer::TargetPictures(view);
     std::vector<std::string> payloads;
-    for (size_t i = 0; i < sizes.size(); ++i) {
+    for (size_t i = 0; i < pictures.size(); ++i) {
       RETURN_IF_ERROR(cancel.status());
-      ASSIGN_OR_RETURN(const Segmentation segmentation, segmenter.Read(outputs[i], sizes[i]));
+      ASSIGN_OR_RETURN(const Segmentation segmentation, segmenter.Read(outputs[i], pictures[i]->size()));
       Result::Frame frame;
       if (segmentation.matte.has_value()) {
         const std::vector<uint8_t>& pixels = segmentation.matte->pixels;
         const auto people = std::count_if(pixels.begin(), pixels.end(), [](uint8_t p) { return p >= kForeground; });
         frame.set_foreground_share(static_cast<float>(people) / static_cast<float>(pixels.size()));
       } else {
-        AddShares(*segmentation.classes, *entry, &frame);
+        AddShares(*segmentation.classes, model.entry(), &frame);
       }
-      if (options.mask_format() == BackgroundSegmentationOptions::PNG ||
-          options.mask_format() == BackgroundSegmentationOptions::RLE) {
-        RETURN_IF_ERROR(AddMask(segmentation, *entry, options, &frame));
-      }
-      payloads.push_back(frame.SerializeAsString());
+      if (WantsMasks(options)) RETURN_IF_ERROR(AddMask(segmentation, model.entry(), options, &frame));
+      payloads.push_back(EncodeFrame(std::move(frame)));
     }
     return payloads;
   }
 
-  absl::StatusOr<analyzer::v1::SummarizeResponse> Summarize(const analyzer::v1::SummarizeRequest& request,
-                                                            const CancelToken& cancel) override {
-    ASSIGN_OR_RETURN(const auto options, analysis::UnpackOptions<BackgroundSegmentationOptions>(request.options()));
-    ASSIGN_OR_RETURN(const ModelEntry* const entry, ModelFor(models_, options));
-    Result result;
+  absl::Status Reduce(const analyzer::v1::SummarizeRequest& request, const BackgroundSegmentationOptions& /*options*/,
+                      const ModelEntry& /*entry*/, const CancelToken& cancel, Result* result,
+                      analyzer::v1::SummarizeResponse* response) const override {
     std::map<std::string, double> sums;
     double people = 0;
     int64_t mask_bytes = 0;
     int dropped_masks = 0;
     for (const analyzer::v1::FrameResult& payload : request.results()) {
       RETURN_IF_ERROR(cancel.status());
-      Result::Frame& frame = *result.add_frames();
-      if (!frame.ParseFromString(payload.payload())) {
-        return InvalidArgument(Reason::kBadFrame,
-                               "background_segmentation: a frame result is not of this version's making");
-      }
+      Result::Frame& frame = *result->add_frames();
+      ASSIGN_OR_RETURN(frame, DecodeFrame(payload.payload()));
       *frame.mutable_offset() = payload.offset();
       people += frame.foreground_share();
       for (const Result::ClassShare& share : frame.classes()) sums[share.label()] += share.share();
@@ -239,31 +199,24 @@ class BackgroundAnalyzer final : public analysis::Analyzer {
       frame.clear_mask();
       ++dropped_masks;
     }
-    const int count = std::max(1, result.frames_size());
-    result.set_foreground_share(static_cast<float>(people / count));
+    const int count = std::max(1, result->frames_size());
+    result->set_foreground_share(static_cast<float>(people / count));
     for (const auto& [label, sum] : sums) {
-      Result::ClassShare& share = *result.add_classes();
+      Result::ClassShare& share = *result->add_classes();
       share.set_label(label);
       share.set_share(static_cast<float>(sum / count));
     }
-    SortAndCut(result.mutable_classes(), kMaxClasses);
-
-    analyzer::v1::SummarizeResponse response;
-    response.mutable_typed()->PackFrom(result);
-    AddSpans(result, request, &response);
-    response.set_headline(MakeHeadline(result));
+    SortAndCut(result->mutable_classes(), kMaxClasses);
+    AddSpans(*result, request, response);
+    response->set_headline(MakeHeadline(*result));
     if (dropped_masks > 0) {
-      response.set_warning(
+      response->set_warning(
           absl::StrFormat("the masks of the last %d frames were left out: together they are more than "
                           "16 MiB; ask for a smaller mask_max_side_px or a shorter segment",
                           dropped_masks));
     }
-    RETURN_IF_ERROR(service::SetModels(models_, {entry->name()}, &response));
-    return response;
+    return absl::OkStatus();
   }
-
- private:
-  inference::ModelSource& models_;
 };
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reelsight/v1/background_segmentation.pb.h"
+#include "services/frame_payload/payload_test_support.h"
+#include "services/segmentation/background_segmentation/background_payload.h"
 #include "services/segmentation/background_segmentation/segmenter.h"
 #include "shared/base/status.h"
 #include "shared/inference/model_runtime.h"
@@ -118,9 +120,7 @@ class BackgroundAnalyzerTest : public ::testing::Test {
     view.options = &any;
     view.items.push_back({&frame, true});
     ASSIGN_OR_RETURN(const std::vector<std::string> payloads, analyzer->AnalyzeFrames(view, CancelToken()));
-    Result::Frame result;
-    EXPECT_TRUE(result.ParseFromString(payloads[0]));
-    return result;
+    return DecodeFrame(payloads[0]);
   }
 
   RedIsAPerson network_;
@@ -169,16 +169,30 @@ TEST_F(BackgroundAnalyzerTest, MasksAreOfTheSizeAskedFor) {
 TEST_F(BackgroundAnalyzerTest, MasksBeyondTheLimitAreLeftOut) {
   analyzer::v1::SummarizeRequest request = driver_.MakeRequest({Picture(0.1), Picture(0.2), Picture(0.3)});
   for (analyzer::v1::FrameResult& frame : *request.mutable_results()) {
-    Result::Frame payload;
-    ASSERT_TRUE(payload.ParseFromString(frame.payload()));
-    payload.mutable_mask()->set_png(std::string(7 << 20, 'x'));
-    frame.set_payload(payload.SerializeAsString());
+    auto payload = DecodeFrame(frame.payload());
+    ASSERT_TRUE(payload.ok()) << payload.status();
+    payload->mutable_mask()->set_png(std::string(7 << 20, 'x'));
+    frame.set_payload(EncodeFrame(*std::move(payload)));
   }
   const auto response = driver_.Summarize(request);
   const Result result = Unpack(response);
   EXPECT_TRUE(result.frames(1).has_mask());
   EXPECT_FALSE(result.frames(2).has_mask());
   EXPECT_THAT(response->warning(), HasSubstr("last 1 frames"));
+}
+
+TEST_F(BackgroundAnalyzerTest, FrameResultsOfAnotherVersionAreRefused) {
+  analyzer::v1::SummarizeRequest request = driver_.MakeRequest({Picture(0.1), Picture(0.2)});
+  const std::string good = request.results(1).payload();
+  const int known = frame_payload::VersionOfForTest(good);
+  for (const int version : {known + 1, known - 1}) {
+    request.mutable_results(1)->set_payload(frame_payload::WithVersionForTest(good, version));
+    frame_payload::ExpectVersionRefused(driver_.Summarize(request).status(), version, known);
+  }
+  for (const std::string& bad : {std::string(), std::string("other"), good.substr(0, good.size() - 1)}) {
+    request.mutable_results(1)->set_payload(bad);
+    EXPECT_EQ(GetReason(driver_.Summarize(request).status()), "BAD_FRAME");
+  }
 }
 
 TEST_F(BackgroundAnalyzerTest, AnyPictureWillDo) {

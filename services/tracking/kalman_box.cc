@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/detection/tracking/kalman_box.h"
+#include "services/tracking/kalman_box.h"
 
 #include <algorithm>
 #include <cmath>

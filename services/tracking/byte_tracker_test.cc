@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/detection/tracking/byte_tracker.h"
+#include "services/tracking/byte_tracker.h"
 
 #include <algorithm>
 #include <limits>
@@ -8,8 +8,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "services/detection/tracking/assignment.h"
-#include "services/detection/tracking/kalman_box.h"
+#include "services/tracking/assignment.h"
+#include "services/tracking/kalman_box.h"
 
 namespace reelsight::tracking {
 namespace {

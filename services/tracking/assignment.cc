@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/detection/tracking/assignment.h"
+#include "services/tracking/assignment.h"
 
 #include <algorithm>
 #include <cstddef>

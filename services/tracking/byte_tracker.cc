@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/detection/tracking/byte_tracker.h"
+#include "services/tracking/byte_tracker.h"
 
 #include <algorithm>
 #include <map>
 #include <utility>
 
-#include "services/detection/tracking/assignment.h"
-#include "services/detection/tracking/kalman_box.h"
+#include "services/tracking/assignment.h"
+#include "services/tracking/kalman_box.h"
 
 namespace reelsight::tracking {
 namespace {

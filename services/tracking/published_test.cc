@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "services/detection/tracking/byte_tracker.h"
-#include "services/detection/tracking/kalman_box.h"
+#include "services/tracking/byte_tracker.h"
+#include "services/tracking/kalman_box.h"
 
 namespace reelsight::tracking {
 namespace {
@@ -20,7 +20,7 @@ using inference::Box;
 
 std::ifstream Golden(const char* name) {
   const char* const root = std::getenv("REELSIGHT_SOURCE_DIR");
-  return std::ifstream(absl::StrCat(root == nullptr ? "." : root, "/services/detection/tracking/testdata/", name));
+  return std::ifstream(absl::StrCat(root == nullptr ? "." : root, "/services/tracking/testdata/", name));
 }
 
 Box BoxOf(double x, double y, double width, double height) {
