@@ -24,8 +24,8 @@ BUILD = Path(os.environ.get("REELSIGHT_BUILD_DIR", ROOT / "build/release"))
 # Sanitizer builds are slower; bounds on time are stretched by this.
 SLOWNESS = float(os.environ.get("REELSIGHT_SLOWNESS", "1"))
 MAX_MESSAGE = 64 << 20
-# The analyzers of this repository, in the order of an answer.
-BUILT_IN = ["camera_analysis", "color_analysis", "cut_analysis", "scene_segmentation"]
+# The analyzers of the lightweight service, a folder for each, in the order of an answer.
+BUILT_IN = sorted(path.parent.name for path in ROOT.glob("services/lightweight/*/CMakeLists.txt"))
 
 
 def program(name):
