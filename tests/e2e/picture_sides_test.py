@@ -38,7 +38,7 @@ CASES = [
     ("ffv1_deep_wide", 32769, 64, ".mkv", (*FFV1, "yuv444p10le"), "width of 32769"),
     ("raw_tall", 16, 33000, ".avi", ("-c:v", "rawvideo", "-pix_fmt", "yuv420p"), "height of 33000"),
     ("y4m_wide", 40000, 16, ".y4m", ("-pix_fmt", "yuv444p"), "width of 40000"),
-    ("av1_in_ivf", 16, 65535, ".ivf", AV1, "height of 65535"),
+    ("av1_in_ivf", 20000, 64, ".ivf", AV1, "width of 20000"),
     ("av1_tall", 64, 20000, ".mkv", AV1, "height of 20000"),
     ("av1_wide", 33000, 64, ".mp4", AV1, "width of 33000"),
     ("h264_stretched", 1100, 64, ".mp4", ("-vf", "setsar=15/1", *H264), "width of 16500"),
