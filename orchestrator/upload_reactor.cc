@@ -58,8 +58,8 @@ void UploadReactor::Read() {
     reading->start = Clock::now();
   }
   StartRead(&message_);
-  // From here on the reactor is there only as long as this read is under way. An alarm before it could end the call, and
-  // the reactor, while the read is started.
+  // From here on the reactor is there only as long as this read is under way. An alarm before it could end the call,
+  // and the reactor, while the read is started.
   MutexLock lock(reading->mutex);
   if (reading->number == number && reading->reactor != nullptr) SetAlarm(reading);
 }

@@ -188,11 +188,12 @@ bool Server::StopHealth() {
 absl::Status Server::Drain(const std::function<void()>& on_refuse) {
   if (!StopHealth()) return absl::OkStatus();
   std::this_thread::sleep_for(ToClock(config_.drain_grace_seconds()));
+  // First the port, so that nobody connects to be refused.
+  acceptor_->Stop();
   gate_.BeginDrain();
   if (on_refuse) on_refuse();
-  acceptor_->Stop();
-  // Closes the port and tells clients to take their next calls elsewhere, while calls under way go on. Refusing them
-  // here for so long would cost clients their retries.
+  // Tells clients to take their next calls elsewhere, while calls under way go on. Refusing them here for so long would
+  // cost clients their retries.
   const Clock::duration longest = ToClock(config_.drain_seconds()) + kCancelGrace + kShutdownGrace;
   const std::future<void> closed =
       std::async(std::launch::async, [&] { server_->Shutdown(ToGrpcDeadline(Clock::now() + longest)); });

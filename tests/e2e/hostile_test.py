@@ -23,9 +23,9 @@ FILES = dict(hostile_movies.variants()) | dict(hostile_containers.variants())
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    process = servers.start_embedded(tmp_path_factory.mktemp("hostile"), root=clips.BIKES.parent)
+    process = servers.start_embedded(tmp_path_factory.mktemp("hostile"))
     # What is loaded once does not count.
-    request = pb.AnalyzeRequest(uri=str(clips.BIKES), analyzers=["color_analysis"])
+    request = pb.AnalyzeRequest(content=clips.BIKES.read_bytes(), analyzers=["color_analysis"])
     servers.connect(process.address).Analyze(request, timeout=60 * servers.SLOWNESS)
     yield process
     assert process.stop() == 0
