@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Short names for the scripts and presets. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build sanitize soak parity bench bench-models up clean
+.PHONY: help demo test check format build sanitize mutants soak parity bench bench-models up clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ build: ## Release build of everything
 
 sanitize: ## All tests under asan + ubsan, the threaded ones under tsan, fuzz targets for 60 s each
 	scripts/sanitize
+
+mutants: ## Break the code in 200 places; nine in ten must fail a test
+	scripts/setup mutants
+	cmake --preset release
+	.deps/mutants/bin/python scripts/mutants.py
 
 soak: build ## 300 different clips through one process, 200 through the set with models; memory must stay flat
 	.venv/bin/python tests/soak/soak.py --clips 300
