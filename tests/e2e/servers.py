@@ -122,17 +122,17 @@ def server_text(extra=""):
     )
 
 
-def start_service(binary, config, folder, name=None):
-    """Starts one of our servers with `config`, a text proto."""
+def start_service(binary, config, folder, name=None, env=None):
+    """Starts one of our servers with `config`, a text proto; `env` is added to its environment."""
     name = name or binary
     path = Path(folder) / f"{name}.textproto"
     path.write_text(config)
-    process = Process([program(binary), "--config", path], folder, name)
+    process = Process([program(binary), "--config", path], folder, name, env)
     return process.wait_for_address(json_addresses)
 
 
-def start_lightweight(folder, name="lightweight", extra=""):
-    return start_service("reelsight-lightweight", server_text() + extra, folder, name)
+def start_lightweight(folder, name="lightweight", extra="", env=None):
+    return start_service("reelsight-lightweight", server_text() + extra, folder, name, env)
 
 
 def endpoint(name, *addresses, extra=""):
@@ -140,13 +140,13 @@ def endpoint(name, *addresses, extra=""):
     return f'endpoints {{ name: "{name}" target: "{target}" {extra} }}\n'
 
 
-def start_orchestrator(folder, endpoints, extra="", server_extra="", name="orchestrator"):
+def start_orchestrator(folder, endpoints, extra="", server_extra="", name="orchestrator", env=None):
     """`extra`: further fields of the configuration."""
     roots = f'sources {{ file_roots: "{ROOT / ".deps/media"}" file_roots: "{folder}" }}\n'
     if "sources" in extra:
         roots = ""
     config = server_text(server_extra) + endpoints + roots + extra
-    return start_service("reelsight-orchestrator", config, folder, name)
+    return start_service("reelsight-orchestrator", config, folder, name, env)
 
 
 def start_embedded(folder, root=None, extra="retention_seconds: 1\n"):
