@@ -131,6 +131,8 @@ class OrchestratorImpl final : public Orchestrator {
     Stopwatch since_admission;
     // Gives its place free when its callers have gone.
     std::unique_ptr<CancelToken::Callback> link;
+    // The place in the queue that its callers know.
+    int told_place = 0;
   };
 
   static std::function<void(int64_t)> PoolGauge(telemetry::Metrics* metrics) {
@@ -144,6 +146,8 @@ class OrchestratorImpl final : public Orchestrator {
   void Drop(const std::shared_ptr<Run>& run);
   // Uses a runner that has become free.
   void Next();
+  // Tells those whose place in the queue has changed.
+  void TellPlaces() ABSL_EXCLUSIVE_LOCKS_REQUIRED(places_mutex_);
   void Submit(std::shared_ptr<Run> run, Stopwatch since_admission);
   void CountRun(const absl::Status& status, Stopwatch since_admission) const;
 
@@ -164,6 +168,9 @@ class OrchestratorImpl final : public Orchestrator {
   AnalyzerDirectory directory_;
   RunRegistry registry_;
   std::atomic<bool> draining_ = false;
+  // Held while places are told and while a run leaves the queue to start, so that none hears of its place too late.
+  // Taken before mutex_.
+  Mutex places_mutex_;
   mutable Mutex mutex_;
   // Oldest first.
   std::list<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
@@ -187,7 +194,7 @@ void OrchestratorImpl::Admit(const std::shared_ptr<Run>& run) {
       ++running_;
       starts = true;
     } else if (static_cast<int>(waiting_.size()) < config_.max_queued_runs()) {
-      waiting_.push_back({run, since_admission, nullptr});
+      waiting_.push_back({run, since_admission, nullptr, 0});
     } else {
       refused = WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kServerBusy,
                                          absl::StrCat("the server works on ", running_, " videos and ", waiting_.size(),
@@ -201,10 +208,27 @@ void OrchestratorImpl::Admit(const std::shared_ptr<Run>& run) {
   auto link = std::make_unique<CancelToken::Callback>(run->cancel(), [this, weak = std::weak_ptr<Run>(run)] {
     if (const std::shared_ptr<Run> gone = weak.lock(); gone != nullptr) Drop(gone);
   });
-  MutexLock lock(mutex_);
-  for (Waiting& waiting : waiting_) {
-    if (waiting.run == run) waiting.link.swap(link);
+  {
+    MutexLock lock(mutex_);
+    for (Waiting& waiting : waiting_) {
+      if (waiting.run == run) waiting.link.swap(link);
+    }
   }
+  MutexLock places_lock(places_mutex_);
+  TellPlaces();
+}
+
+void OrchestratorImpl::TellPlaces() {
+  std::vector<std::pair<std::shared_ptr<Run>, int>> changed;
+  {
+    MutexLock lock(mutex_);
+    int place = 0;
+    for (Waiting& waiting : waiting_) {
+      ++place;
+      if (std::exchange(waiting.told_place, place) != place) changed.emplace_back(waiting.run, place);
+    }
+  }
+  for (const auto& [run, place] : changed) run->SendPlace(place);
 }
 
 void OrchestratorImpl::Drop(const std::shared_ptr<Run>& run) {
@@ -220,18 +244,25 @@ void OrchestratorImpl::Drop(const std::shared_ptr<Run>& run) {
   const absl::Status status = run->cancel().status();
   CountRun(status, dropped.front().since_admission);
   run->Finish(status);
+  MutexLock places_lock(places_mutex_);
+  TellPlaces();
 }
 
 void OrchestratorImpl::Next() {
   std::list<Waiting> next;
   {
-    MutexLock lock(mutex_);
-    if (waiting_.empty()) {
-      --running_;
-    } else {
-      next.splice(next.begin(), waiting_, waiting_.begin());
+    MutexLock places_lock(places_mutex_);
+    {
+      MutexLock lock(mutex_);
+      if (waiting_.empty()) {
+        --running_;
+      } else {
+        next.splice(next.begin(), waiting_, waiting_.begin());
+      }
+      UpdateGauges();
     }
-    UpdateGauges();
+    if (!next.empty()) next.front().run->SendPlace(0);
+    TellPlaces();
   }
   if (!next.empty()) Submit(std::move(next.front().run), next.front().since_admission);
 }
@@ -277,7 +308,9 @@ void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, Stopwatch since_
 absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) {
   const CancelToken& cancel = work.run->cancel();
   RETURN_IF_ERROR(cancel.status());
-  ASSIGN_OR_RETURN(work.plan, MakePlan(*work.request, directory_.Snapshot()));
+  const std::vector<EndpointSnapshot> services = directory_.Snapshot();
+  ASSIGN_OR_RETURN(work.plan, MakePlan(*work.request, services));
+  const std::vector<Endpoint> endpoints = WithinParallelism(endpoints_, services);
   RETURN_IF_ERROR(OpenVideo(work));
   work.run->SendVideo(work.decoder->info());
   ASSIGN_OR_RETURN(const std::unique_ptr<FrameConverter> converter, FrameConverter::Create(work.decoder->info()));
@@ -291,7 +324,7 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
     if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
   };
   absl::StatusOr<PipelineResult> result =
-      RunPipeline({work.plan, *work.decoder, *converter, endpoints_, *pool_, concurrency::ProcessTimer(), metrics_}, input,
+      RunPipeline({work.plan, *work.decoder, *converter, endpoints, *pool_, concurrency::ProcessTimer(), metrics_}, input,
                   observer, cancel, work.run->work());
   Count(work, result.ok() ? &*result : nullptr);
   RETURN_IF_ERROR(result.status());

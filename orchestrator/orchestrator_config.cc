@@ -8,6 +8,7 @@
 #include "orchestrator/decode/video_decoder.h"
 #include "orchestrator/fanout/endpoint.h"
 #include "shared/base/status.h"
+#include "shared/rpc/grpc_analyzer_client.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -30,6 +31,9 @@ void ApplyDefaults(config::v1::OrchestratorConfig* config) {
       endpoint.set_batch_timeout_seconds(absl::ToDoubleSeconds(defaults.batch_timeout));
     }
     if (!endpoint.has_max_retries()) endpoint.set_max_retries(defaults.max_retries);
+    if (endpoint.max_receive_bytes() == 0) {
+      endpoint.set_max_receive_bytes(rpc::GrpcAnalyzerClient::Options().max_receive_bytes);
+    }
   }
   config::v1::VideoLimits& limits = *config->mutable_limits();
   if (limits.max_source_bytes() == 0) limits.set_max_source_bytes(2048 * kMiB);
@@ -60,6 +64,7 @@ absl::Status CheckOrchestratorConfig(const config::v1::OrchestratorConfig& confi
     RETURN_IF_ERROR(CheckRange(path + ".max_in_flight_batches", endpoint.max_in_flight_batches(), 1, 1024));
     RETURN_IF_ERROR(CheckRange(path + ".batch_timeout_seconds", endpoint.batch_timeout_seconds(), 0.001, 86400.0));
     RETURN_IF_ERROR(CheckRange(path + ".max_retries", endpoint.max_retries(), 0, 100));
+    RETURN_IF_ERROR(CheckRange<int64_t>(path + ".max_receive_bytes", endpoint.max_receive_bytes(), 1 << 16, 1 << 30));
   }
   RETURN_IF_ERROR(CheckRange<int64_t>("limits.max_source_bytes", config.limits().max_source_bytes(), 1, 1LL << 50));
   RETURN_IF_ERROR(CheckRange<int64_t>("limits.max_frame_pixels", config.limits().max_frame_pixels(), 1, 1LL << 30));

@@ -18,6 +18,7 @@
 namespace reelsight::orchestrator {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::FakeAnalyzer;
 
 // 50 frames, two seconds.
@@ -39,6 +40,29 @@ struct Blocker {
   }
 };
 
+// Keeps the places in the queue that it hears of.
+class PlaceListener final : public RunObserver {
+ public:
+  void OnVideo(const v1::VideoInfo&) override {}
+  void OnResult(const v1::AnalyzerResult&) override {}
+  void OnProgress(const v1::AnalyzeStreamResponse::Progress& progress) override {
+    MutexLock lock(mutex_);
+    places_.push_back(progress.queue_position());
+    changed_.NotifyAll();
+  }
+  // Blocks until it has heard of `place`; all that it heard until then.
+  std::vector<int> WaitFor(int place) {
+    MutexLock lock(mutex_);
+    while (places_.empty() || places_.back() != place) changed_.Wait(mutex_);
+    return places_;
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<int> places_ ABSL_GUARDED_BY(mutex_);
+};
+
 class OrchestratorTest : public ::testing::Test {
  protected:
   void SetUp() override { config_.mutable_sources()->set_allow_any_file(true); }
@@ -51,7 +75,7 @@ class OrchestratorTest : public ::testing::Test {
   }
 
   Orchestrator& Make() {
-    host_ = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
+    host_ = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), parallelism_);
     executor_ = std::make_unique<concurrency::FairExecutor>(concurrency::FairExecutor::Options{.thread_count = 2});
     std::vector<Endpoint> clients;
     clients.push_back({.name = "fake", .client = std::make_shared<analysis::LocalAnalyzerClient>(*host_, *executor_)});
@@ -61,16 +85,17 @@ class OrchestratorTest : public ::testing::Test {
     return *orchestrator_;
   }
 
-  // A server that `blocker` keeps busy from its first run on, with room for one that waits.
-  Orchestrator& MakeForOneRunAndOneThatWaits(Blocker& blocker) {
+  // A server that `blocker` keeps busy from its first run on, with room for some that wait.
+  Orchestrator& MakeForOneRun(Blocker& blocker, int max_waiting = 1) {
     Add("slow").OnFrames(blocker.Hook());
     config_.set_max_concurrent_runs(1);
-    config_.set_max_queued_runs(1);
+    config_.set_max_queued_runs(max_waiting);
     return Make();
   }
 
-  void Start(const CancelToken& cancel, const Orchestrator::DoneCallback& done) {
-    orchestrator_->Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip())), nullptr, cancel, done);
+  void Start(const CancelToken& cancel, const Orchestrator::DoneCallback& done, RunObserver* observer = nullptr,
+             const std::string& id = "") {
+    orchestrator_->Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip(), id)), observer, cancel, done);
   }
 
   static v1::AnalyzeRequest Request(const std::string& path, const std::string& id = "") {
@@ -80,6 +105,8 @@ class OrchestratorTest : public ::testing::Test {
     return request;
   }
 
+  // What the service says of itself; it has two workers.
+  int parallelism_ = 2;
   config::v1::OrchestratorConfig config_;
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
   std::unique_ptr<analysis::AnalyzerHost> host_;
@@ -203,7 +230,7 @@ TEST_F(OrchestratorTest, IsHealthyWhileAnAnalyzerCanBeUsed) {
 
 TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
   Blocker blocker;
-  Orchestrator& orchestrator = MakeForOneRunAndOneThatWaits(blocker);
+  Orchestrator& orchestrator = MakeForOneRun(blocker);
   CancelToken cancel;
   std::atomic<int> ended = 0;
   Start(cancel, [&](auto) { ++ended; });
@@ -221,7 +248,7 @@ TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
 
 TEST_F(OrchestratorTest, AWaitingRunWhoseCallerGoesLeavesItsPlaceToAnother) {
   Blocker blocker;
-  Orchestrator& orchestrator = MakeForOneRunAndOneThatWaits(blocker);
+  Orchestrator& orchestrator = MakeForOneRun(blocker);
   CancelToken first;
   std::promise<void> first_ended;
   Start(first, [&](auto) { first_ended.set_value(); });
@@ -238,6 +265,70 @@ TEST_F(OrchestratorTest, AWaitingRunWhoseCallerGoesLeavesItsPlaceToAnother) {
   first.Cancel();
   first_ended.get_future().wait();
   while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST_F(OrchestratorTest, WaitingCallersSeeTheirPlaceAsTheQueueMoves) {
+  Blocker blocker;
+  (void)MakeForOneRun(blocker, 3);
+  struct Call {
+    CancelToken cancel;
+    PlaceListener places;
+    std::promise<void> ended;
+  };
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 4; ++i) {
+    Call& call = *calls.emplace_back(std::make_unique<Call>());
+    Start(
+        call.cancel, [&call](auto) { call.ended.set_value(); }, &call.places, i == 2 ? "shared" : "");
+    if (i == 0) blocker.started.get_future().wait();
+    if (i > 0) {
+      EXPECT_THAT(call.places.WaitFor(i), ElementsAre(i));
+    }
+  }
+  // Somebody who joins a run that waits hears of its place at once.
+  Call late;
+  Start(
+      late.cancel, [&late](auto) { late.ended.set_value(); }, &late.places, "shared");
+  EXPECT_THAT(late.places.WaitFor(2), ElementsAre(2));
+  // One leaves: who stood behind it moves up.
+  calls[1]->cancel.Cancel();
+  EXPECT_THAT(calls[2]->places.WaitFor(1), ElementsAre(2, 1));
+  EXPECT_THAT(late.places.WaitFor(1), ElementsAre(2, 1));
+  EXPECT_THAT(calls[3]->places.WaitFor(2), ElementsAre(3, 2));
+  // The first ends: the next starts.
+  calls[0]->cancel.Cancel();
+  EXPECT_THAT(calls[3]->places.WaitFor(1), ElementsAre(3, 2, 1));
+  (void)calls[2]->places.WaitFor(0);
+  (void)late.places.WaitFor(0);
+  for (const auto& call : calls) call->cancel.Cancel();
+  late.cancel.Cancel();
+  for (const auto& call : calls) call->ended.get_future().wait();
+  late.ended.get_future().wait();
+}
+
+TEST_F(OrchestratorTest, ARunHasNoMoreBatchesUnderWayThanTheServiceWorksOn) {
+  Mutex mutex;
+  CondVar changed;
+  int running = 0;
+  int most = 0;
+  Add("all").OnFrames([&](const analysis::BatchView& view, const CancelToken&) {
+    MutexLock lock(mutex);
+    most = std::max(most, ++running);
+    changed.NotifyAll();
+    // Time for another to come; with one at once none does.
+    const auto limit = CancelToken::Clock::now() + std::chrono::milliseconds(100);
+    while (most < 2 && CancelToken::Clock::now() < limit) changed.WaitUntil(mutex, limit);
+    --running;
+    std::vector<std::string> payloads;
+    for (const auto& item : view.items) {
+      if (item.target) payloads.push_back("");
+    }
+    return absl::StatusOr<std::vector<std::string>>(payloads);
+  });
+  parallelism_ = 1;
+  ASSERT_TRUE(Make().Analyze(Request(Clip()), nullptr, CancelToken()).ok());
+  MutexLock lock(mutex);
+  EXPECT_EQ(most, 1);
 }
 
 TEST_F(OrchestratorTest, ADrainingServerRefusesNewRunsAndFinishesOldOnes) {

@@ -90,6 +90,7 @@ void Run::SetWorkAlarm() {
 // NOLINTNEXTLINE(performance-unnecessary-value-param): a reference of its own.
 bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCallback done) {
   auto caller = std::make_shared<Caller>(cancel.deadline());
+  v1::AnalyzeStreamResponse::Progress waiting;
   std::unique_ptr<v1::VideoInfo> video;
   std::vector<v1::AnalyzerResult> results;
   std::unique_ptr<absl::StatusOr<Orchestrator::ResponsePtr>> outcome;
@@ -101,6 +102,7 @@ bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCa
     {
       MutexLock lock(mutex_);
       if (outcome_ == nullptr && (cancel_.over() || abandoned_ || cut_short_)) return false;
+      waiting.set_queue_position(place_);
       if (video_ != nullptr) video = std::make_unique<v1::VideoInfo>(*video_);
       results = results_;
       if (outcome_ != nullptr) {
@@ -111,6 +113,7 @@ bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCa
       }
     }
     if (observer != nullptr) {
+      if (waiting.queue_position() > 0) observer->OnProgress(waiting);
       if (video != nullptr) observer->OnVideo(*video);
       for (const v1::AnalyzerResult& result : results) observer->OnResult(result);
     }
@@ -155,6 +158,18 @@ void Run::DeliverToAll(std::vector<std::shared_ptr<Caller>> callers, void (RunOb
                        const Event& event) {
   for (const std::shared_ptr<Caller>& caller : callers) caller->Deliver(method, event);
   timer_.RunAt(Clock::now(), [callers = std::move(callers)] {});
+}
+
+void Run::SendPlace(int place) {
+  v1::AnalyzeStreamResponse::Progress progress;
+  progress.set_queue_position(place);
+  std::vector<std::shared_ptr<Caller>> callers;
+  {
+    MutexLock lock(mutex_);
+    place_ = place;
+    callers = callers_;
+  }
+  DeliverToAll(std::move(callers), &RunObserver::OnProgress, progress);
 }
 
 void Run::SendVideo(const v1::VideoInfo& video) {
@@ -202,6 +217,7 @@ void Run::Finish(absl::StatusOr<Orchestrator::ResponsePtr> result) {
     cut_short_ = cut_short_ || cut_short;
     timer_.Cancel(work_alarm_);
     timer_.Cancel(deadline_alarm_);
+    place_ = 0;
     all.swap(callers_);
     request.swap(request_);
     results.swap(results_);

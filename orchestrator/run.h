@@ -35,6 +35,8 @@ class Run : public std::enable_shared_from_this<Run> {
   // The token is copied, because `done` may end what it belongs to before this returns.
   bool Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCallback done);
 
+  // The run's place in the queue, from 1, as progress; 0: it starts. A caller who comes later hears the last one too.
+  void SendPlace(int place);
   void SendVideo(const v1::VideoInfo& video);
   void SendProgress(const v1::AnalyzeStreamResponse::Progress& progress);
   void SendResult(const v1::AnalyzerResult& result);
@@ -86,6 +88,7 @@ class Run : public std::enable_shared_from_this<Run> {
   mutable Mutex mutex_;
   std::shared_ptr<const v1::AnalyzeRequest> request_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Caller>> callers_ ABSL_GUARDED_BY(mutex_);
+  int place_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<v1::VideoInfo> video_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::AnalyzerResult> results_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<absl::StatusOr<Orchestrator::ResponsePtr>> outcome_ ABSL_GUARDED_BY(mutex_);

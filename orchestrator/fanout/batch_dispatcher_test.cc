@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -182,6 +183,47 @@ TEST(BatchDispatcherTest, GivesUpAfterTheRetryBudgetAndDropsWhatWaits) {
   const absl::Status status = dispatcher.Take("a").status;
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(GetReason(status), "RETRY_BUDGET_SPENT");
+}
+
+TEST(BatchDispatcherTest, AllBatchesOfARunShareOneRetryBudget) {
+  // Each batch fails once and would then succeed; the budget of the run is for fewer than there are.
+  constexpr int kBudget = 20;
+  CancelToken cancel;
+  Mutex mutex;
+  std::map<int64_t, int> tries;
+  BatchDispatcher dispatcher = MakeDispatcher(
+      [&](BatchPtr batch, const CancelToken&, auto done) {
+        bool first = false;
+        {
+          MutexLock lock(mutex);
+          first = ++tries[batch->work[0].target_indexes[0]] == 1;
+        }
+        if (first) return done(absl::UnavailableError("connection refused"));
+        done(Answer(*batch));
+      },
+      cancel, kBudget + 5, 1000);
+  for (int i = 0; i < kBudget; ++i) ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {i})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_FALSE(dispatcher.failed("a"));
+  EXPECT_EQ(dispatcher.Take("a").retry_count, kBudget);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"b"}, {kBudget})).ok());
+  ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
+  EXPECT_EQ(GetReason(dispatcher.Take("b").status), "RETRY_BUDGET_SPENT");
+  EXPECT_EQ(tries[kBudget], 1);
+}
+
+TEST(BatchDispatcherTest, NoMoreIsUnderWayThanTheServiceWorksOn) {
+  std::vector<Endpoint> endpoints(3);
+  for (Endpoint& endpoint : endpoints) endpoint.max_in_flight_batches = 4;
+  std::vector<EndpointSnapshot> services(3);
+  services[0].description.set_parallelism(2);
+  services[1].description.set_parallelism(9);
+  std::vector<int> most;
+  for (const Endpoint& endpoint : WithinParallelism(endpoints, services)) {
+    most.push_back(endpoint.max_in_flight_batches);
+  }
+  // The third does not say.
+  EXPECT_THAT(most, ElementsAre(2, 4, 4));
 }
 
 TEST(BatchDispatcherTest, AFinalFailureIsNotTriedAgain) {

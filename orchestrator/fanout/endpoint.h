@@ -5,8 +5,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "orchestrator/plan/analysis_plan.h"
 #include "shared/analysis/analyzer_client.h"
 
 namespace reelsight::orchestrator {
@@ -22,5 +24,8 @@ struct Endpoint {
   // How often one batch or summary is sent again after UNAVAILABLE.
   int max_retries = 3;
 };
+
+// `endpoints` with no more batches under way at once than the services say that they work on.
+std::vector<Endpoint> WithinParallelism(std::vector<Endpoint> endpoints, const std::vector<EndpointSnapshot>& services);
 
 }  // namespace reelsight::orchestrator

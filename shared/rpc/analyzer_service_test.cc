@@ -215,6 +215,26 @@ TEST_F(AnalyzerServiceTest, MessagesOverTheLimitAreRefused) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   // Not to be confused with a full queue: trying again is in vain.
   EXPECT_EQ(GetReason(refused), "MESSAGE_TOO_LARGE");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("raise server.max_receive_bytes of the service"));
+}
+
+TEST_F(AnalyzerServiceTest, AnswersOverTheLimitOfTheEndpointAreRefused) {
+  analyzer_->OnFrames([&](const analysis::BatchView& view, const CancelToken&) {
+    return std::vector<std::string>(view.items.size(), std::string(100'000, 'x'));
+  });
+  Start();
+  config::v1::AnalyzerEndpoint endpoint;
+  endpoint.set_name("test");
+  endpoint.set_target(server_->address());
+  endpoint.set_max_receive_bytes(1 << 16);
+  client_ = *GrpcAnalyzerClient::Create(endpoint);
+  const absl::Status refused = Analyze(MakeBatch(1)).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetReason(refused), "MESSAGE_TOO_LARGE");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("raise max_receive_bytes of this endpoint"));
+  endpoint.set_max_receive_bytes(1 << 20);
+  client_ = *GrpcAnalyzerClient::Create(endpoint);
+  EXPECT_TRUE(Analyze(MakeBatch(1)).ok());
 }
 
 TEST_F(AnalyzerServiceTest, HealthFollowsTheService) {

@@ -73,14 +73,19 @@ class GrpcAnalyzerClient::Call {
   grpc::ClientContext* context() { return &context_; }
   Response* response() { return &response_; }
 
-  void End(const grpc::Status& grpc_status) {
+  // `request_bytes`: size of what was sent, asked only where it matters.
+  void End(const grpc::Status& grpc_status, const std::function<size_t()>& request_bytes) {
     // First: waits for a TryCancel under way.
     canceller_.reset();
     absl::Status status = FromGrpcStatus(grpc_status);
     if (IsMessageTooLarge(status)) {
-      status = MakeError(
-          absl::StatusCode::kResourceExhausted, Reason::kMessageTooLarge,
-          absl::StrCat(std::string(status.message()), "; raise the size of messages that its receiver accepts"));
+      // The same words for both ways; but they name the size of the message.
+      const bool is_request = absl::StrContains(status.message(), absl::StrCat(request_bytes()));
+      status = MakeError(absl::StatusCode::kResourceExhausted, Reason::kMessageTooLarge,
+                         absl::StrCat(std::string(status.message()),
+                                      is_request ? "; raise server.max_receive_bytes of the service"
+                                                 : "; raise max_receive_bytes of this endpoint in the orchestrator's "
+                                                   "configuration"));
     }
     if (!status.ok()) {
       if (const absl::Status cancelled = cancel_.status(); !cancelled.ok()) {
@@ -148,6 +153,7 @@ absl::StatusOr<std::unique_ptr<GrpcAnalyzerClient>> GrpcAnalyzerClient::Create(
     const config::v1::AnalyzerEndpoint& endpoint) {
   Options options{.name = endpoint.name().empty() ? endpoint.target() : endpoint.name(), .target = endpoint.target()};
   if (endpoint.batch_timeout_seconds() != 0) options.batch_timeout = absl::Seconds(endpoint.batch_timeout_seconds());
+  if (endpoint.max_receive_bytes() != 0) options.max_receive_bytes = static_cast<int>(endpoint.max_receive_bytes());
   if (endpoint.has_tls()) options.tls = &endpoint.tls();
   return Create(options);
 }
@@ -169,18 +175,19 @@ void GrpcAnalyzerClient::Describe(const CancelToken& cancel, DescribeCallback do
   static const analyzer::v1::DescribeRequest& request = *new analyzer::v1::DescribeRequest();
   auto* const call = new Call<analyzer::v1::DescribeResponse>(*this, cancel, std::min(kDescribeTimeout, batch_timeout_),
                                                               std::move(done));
-  stub_->async()->Describe(call->context(), &request, call->response(),
-                           [call](const grpc::Status& status) { call->End(status); });
+  stub_->async()->Describe(call->context(), &request, call->response(), [call](const grpc::Status& status) {
+    call->End(status, [] { return request.ByteSizeLong(); });
+  });
 }
 
 void GrpcAnalyzerClient::AnalyzeFrames(std::shared_ptr<const analysis::Batch> batch, const CancelToken& cancel,
                                        BatchCallback done) {
-  sent_bytes_.fetch_add(PixelBytes(*batch), std::memory_order_relaxed);
   auto* const call = new Call<analyzer::v1::AnalyzeFramesResponse>(*this, cancel, batch_timeout_, std::move(done));
   // gRPC keeps references to the slices for as long as it needs them.
   const grpc::ByteBuffer request = EncodeBatch(std::move(batch));
-  batch_stub_.UnaryCall(call->context(), kAnalyzeFramesMethod, grpc::StubOptions(), &request, call->response(),
-                        [call](const grpc::Status& status) { call->End(status); });
+  batch_stub_.UnaryCall(
+      call->context(), kAnalyzeFramesMethod, grpc::StubOptions(), &request, call->response(),
+      [call, bytes = request.Length()](const grpc::Status& status) { call->End(status, [bytes] { return bytes; }); });
 }
 
 void GrpcAnalyzerClient::Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request,
@@ -188,8 +195,9 @@ void GrpcAnalyzerClient::Summarize(std::shared_ptr<const analyzer::v1::Summarize
   auto* const call = new Call<analyzer::v1::SummarizeResponse>(*this, cancel, batch_timeout_, std::move(done));
   stub_->async()->Summarize(call->context(), request.get(), call->response(),
                             [call, request](const grpc::Status& status) mutable {
+                              const size_t bytes = status.ok() ? 0 : request->ByteSizeLong();
                               request.reset();  // See LocalAnalyzerClient.
-                              call->End(status);
+                              call->End(status, [bytes] { return bytes; });
                             });
 }
 

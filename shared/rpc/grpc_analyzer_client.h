@@ -3,7 +3,6 @@
 // AnalyzerClient for a service behind gRPC. It makes one attempt a call; retries are the caller's.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -32,7 +31,7 @@ class GrpcAnalyzerClient final : public analysis::AnalyzerClient {
     absl::Duration batch_timeout = absl::Seconds(60);
     // Absent: plain text.
     const config::v1::TlsConfig* tls = nullptr;
-    // Largest answer accepted, in bytes.
+    // Largest answer accepted, in bytes: AnalyzerEndpoint.max_receive_bytes.
     int max_receive_bytes = 64 << 20;
   };
 
@@ -59,7 +58,6 @@ class GrpcAnalyzerClient final : public analysis::AnalyzerClient {
   const absl::Duration batch_timeout_;
   std::unique_ptr<analyzer::v1::AnalyzerService::Stub> stub_;
   grpc::TemplatedGenericStub<grpc::ByteBuffer, analyzer::v1::AnalyzeFramesResponse> batch_stub_;
-  std::atomic<int64_t> sent_bytes_ = 0;
 
   Mutex mutex_;
   CondVar idle_;

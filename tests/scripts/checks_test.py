@@ -163,6 +163,29 @@ def test_promises_without_their_table(repository):
     assert found == ["SECURITY.md: no table `promise | bound | test`"]
 
 
+def test_a_plug_ins_version_follows_its_headers(tmp_path):
+    """cmake/HeadersVersion.cmake: any change of any header is another version."""
+    headers = [tmp_path / "a.h", tmp_path / "b.h"]
+
+    def version(a, b):
+        headers[0].write_text(a)
+        headers[1].write_text(b)
+        script = tmp_path / "version.cmake"
+        paths = " ".join(str(header) for header in headers)
+        script.write_text(
+            f'include("{ROOT}/cmake/HeadersVersion.cmake")\nreelsight_headers_version(VERSION {paths})\n'
+            'message(STATUS "${VERSION}")\n'
+        )
+        done = subprocess.run(["cmake", "-P", script], capture_output=True, text=True, check=True)
+        return int(done.stdout.removeprefix("-- "), 16)
+
+    first = version("int f(int);\n", "struct S {};\n")
+    assert 0 <= first < 2**60
+    assert version("int f(int);\n", "struct S {};\n") == first
+    others = {version("int f(long);\n", "struct S {};\n"), version("int f(int);\n", "struct S { int x; };\n")}
+    assert len(others | {first}) == 3
+
+
 JUNIT = """<testsuites><testsuite>
 <testcase classname="a" name="good"/>
 <testcase classname="a" name="bad"><failure message="no"/></testcase>

@@ -12,8 +12,9 @@
 
 namespace reelsight::inference {
 
-// Goes up with every change of Engine, EngineOptions, Tensor or the functions below.
-inline constexpr int64_t kTorchPluginVersion = 1;
+// Another number for every other text of this header and of those of Engine, EngineOptions and Tensor: CMake makes it
+// of them (cmake/HeadersVersion.cmake), so that nobody has to remember.
+inline constexpr int64_t kTorchPluginVersion = REELSIGHT_TORCH_PLUGIN_VERSION;
 inline constexpr const char* kTorchPluginFile = "libreelsight_torch.so";
 inline constexpr const char* kTorchPluginVersionSymbol = "reelsight_torch_plugin_version";
 inline constexpr const char* kTorchCheckDeviceSymbol = "reelsight_torch_check_device";
