@@ -93,11 +93,12 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
   };
   std::vector<orchestrator::Endpoint> endpoints;
   for (const auto& host : backend->hosts_) {
-    endpoints.push_back({.name = host->service(),
-                       .client = std::make_shared<analysis::LocalAnalyzerClient>(*host, *backend->executor_, on_start),
-                       .max_in_flight_batches = std::max(4, 2 * workers),
-                       // No peer that may be gone: what is slow here is the machine, and slowness is no failure.
-                       .batch_timeout = absl::InfiniteDuration()});
+    endpoints.push_back(
+        {.name = host->service(),
+         .client = std::make_shared<analysis::LocalAnalyzerClient>(*host, *backend->executor_, on_start),
+         .max_in_flight_batches = std::max(4, 2 * workers),
+         // No peer that may be gone: what is slow here is the machine, and slowness is no failure.
+         .batch_timeout = absl::InfiniteDuration()});
   }
   for (const config::v1::AnalyzerEndpoint& endpoint : config.endpoints()) {
     ASSIGN_OR_RETURN(endpoints.emplace_back(), orchestrator::MakeRemoteEndpoint(endpoint));

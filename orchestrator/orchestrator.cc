@@ -324,8 +324,8 @@ absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) 
     if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
   };
   absl::StatusOr<PipelineResult> result =
-      RunPipeline({work.plan, *work.decoder, *converter, endpoints, *pool_, concurrency::ProcessTimer(), metrics_}, input,
-                  observer, cancel, work.run->work());
+      RunPipeline({work.plan, *work.decoder, *converter, endpoints, *pool_, concurrency::ProcessTimer(), metrics_},
+                  input, observer, cancel, work.run->work());
   Count(work, result.ok() ? &*result : nullptr);
   RETURN_IF_ERROR(result.status());
   return Merge(work, *result);

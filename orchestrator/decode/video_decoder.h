@@ -56,9 +56,9 @@ class VideoDecoder {
 
   // What the headers say; frame_count, duration and decode_errors are exact once Next has returned nullopt.
   virtual const v1::VideoInfo& info() const = 0;
-  // From here on, frames carry the decisions of `schedule`, which must outlive the decoder. Where the container allows, it
-  // is asked before a frame is decoded, and Next leaves frames out that are neither taken nor neighbours of one that is.
-  // REQUIRES: nothing was read yet.
+  // From here on, frames carry the decisions of `schedule`, which must outlive the decoder. Where the container allows,
+  // it is asked before a frame is decoded, and Next leaves frames out that are neither taken nor neighbours of one that
+  // is. REQUIRES: nothing was read yet.
   virtual void Follow(FrameSchedule& schedule) = 0;
   // The next frame, or nullopt at the end. A damaged frame comes as the decoder mends it, and is counted; one that
   // cannot be decoded is counted and stepped over; if none was whole, INVALID_ARGUMENT (DECODE_FAILED,

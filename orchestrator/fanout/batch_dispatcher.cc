@@ -89,11 +89,11 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     pending->batch = WithoutFailed(std::move(pending->batch));
     if (pending->batch == nullptr || cancel.cancelled()) return EndBatch(service, pending);
     pending->start = Clock::now();
-    services[service].client->AnalyzeFrames(pending->batch, pending->token,
-                                            [self = shared_from_this(), service, pending](
-                                                absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response) {
-                                              self->OnAnswer(service, pending, std::move(response));
-                                            });
+    services[service].client->AnalyzeFrames(
+        pending->batch, pending->token,
+        [self = shared_from_this(), service, pending](absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response) {
+          self->OnAnswer(service, pending, std::move(response));
+        });
   }
 
   bool is_failed(const std::string& analyzer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {

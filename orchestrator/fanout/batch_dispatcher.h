@@ -48,8 +48,8 @@ class FrameOutcomeSource {
   virtual FrameOutcome Take(const std::string& analyzer) = 0;
 };
 
-// Thread-safe. An analyzer that failed once is given up: what waits for it is dropped, what is under way for nobody else is
-// called off, the others go on. Destroying it does not wait for batches under way; cancel the token first.
+// Thread-safe. An analyzer that failed once is given up: what waits for it is dropped, what is under way for nobody
+// else is called off, the others go on. Destroying it does not wait for batches under way; cancel the token first.
 class BatchDispatcher final : public FrameOutcomeSource {
  public:
   // `log` is that of `services`. `cancel` stops everything.

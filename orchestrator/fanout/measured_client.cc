@@ -37,8 +37,8 @@ void MeasuredClient::AnalyzeFrames(std::shared_ptr<const analysis::Batch> batch,
   metrics.sent_bytes_total.Add({service_}, static_cast<double>(bytes));
   metrics.batches_in_flight.Add({service_}, 1);
   next_->AnalyzeFrames(std::move(batch), cancel,
-                       [&metrics, service = service_, start = Clock::now(), done = std::move(done)](
-                           absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response) {
+                       [&metrics, service = service_, start = Clock::now(),
+                        done = std::move(done)](absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response) {
                          metrics.batches_in_flight.Add({service}, -1);
                          const absl::Duration took = absl::FromChrono(Clock::now() - start);
                          metrics.batch_duration_seconds.Observe({service}, absl::ToDoubleSeconds(took));
@@ -47,8 +47,8 @@ void MeasuredClient::AnalyzeFrames(std::shared_ptr<const analysis::Batch> batch,
                        });
 }
 
-void MeasuredClient::Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request,
-                               const CancelToken& cancel, SummarizeCallback done) {
+void MeasuredClient::Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request, const CancelToken& cancel,
+                               SummarizeCallback done) {
   next_->Summarize(std::move(request), cancel, std::move(done));
 }
 

@@ -39,9 +39,8 @@ struct RetryingClient::Shared {
   absl::Status FinalStatus(const absl::Status& failure, const char* what) const {
     const std::string service = absl::StrCat("service ", options.service);
     if (failure.code() == absl::StatusCode::kDeadlineExceeded) {
-      return MakeError(
-          absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-          absl::StrCat(service, ": no ", what, " within ", absl::FormatDuration(options.attempt_timeout)));
+      return MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+                       absl::StrCat(service, ": no ", what, " within ", absl::FormatDuration(options.attempt_timeout)));
     }
     const absl::Status named = Annotate(failure, service);
     return failure.code() == absl::StatusCode::kUnavailable ? WithReason(named, Reason::kRetryBudgetSpent) : named;
@@ -81,8 +80,8 @@ class RetryingClient::RetriedCall : public std::enable_shared_from_this<RetriedC
     if (answer.ok()) return EndCall(std::move(answer));
     if (const absl::Status over = cancel_.status(); !over.ok()) return EndCall(over);
     ++retry_.failures;
-    const auto delay = NextDelay(answer.status(), retry_, shared_->options.max_retries,
-                                 Patience(shared_->options.attempt_timeout));
+    const auto delay =
+        NextDelay(answer.status(), retry_, shared_->options.max_retries, Patience(shared_->options.attempt_timeout));
     if (!delay.has_value() || !shared_->TakeFromBudget(answer.status())) {
       return EndCall(shared_->FinalStatus(answer.status(), parts_.what));
     }
@@ -91,8 +90,7 @@ class RetryingClient::RetriedCall : public std::enable_shared_from_this<RetriedC
           {shared_->options.service, telemetry::ReasonLabel(answer.status())});
     }
     parts_.on_retry();
-    shared_->timer.RunAt(RetryState::Clock::now() + *delay,
-                         [self = this->shared_from_this()] { self->MakeAttempt(); });
+    shared_->timer.RunAt(RetryState::Clock::now() + *delay, [self = this->shared_from_this()] { self->MakeAttempt(); });
   }
 
   void EndCall(Answer answer) {
@@ -121,20 +119,22 @@ void RetryingClient::Describe(const CancelToken& cancel, DescribeCallback done) 
 void RetryingClient::AnalyzeFrames(std::shared_ptr<const analysis::Batch> batch, const CancelToken& cancel,
                                    BatchCallback done) {
   using Call = RetriedCall<analyzer::v1::AnalyzeFramesResponse>;
-  Call::Parts parts{.send = [next = shared_->next, batch](const CancelToken& attempt, Call::AnswerCallback answered) {
-                      next->AnalyzeFrames(batch, attempt, std::move(answered));
-                    },
+  Call::Parts parts{.send =
+                        [next = shared_->next, batch](const CancelToken& attempt, Call::AnswerCallback answered) {
+                          next->AnalyzeFrames(batch, attempt, std::move(answered));
+                        },
                     .on_retry = [log = shared_->log, batch] { log->AddRetry(*batch); },
                     .what = "answer to a batch"};
   std::make_shared<Call>(shared_, cancel, std::move(parts), std::move(done))->MakeAttempt();
 }
 
-void RetryingClient::Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request,
-                               const CancelToken& cancel, SummarizeCallback done) {
+void RetryingClient::Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest> request, const CancelToken& cancel,
+                               SummarizeCallback done) {
   using Call = RetriedCall<analyzer::v1::SummarizeResponse>;
-  Call::Parts parts{.send = [next = shared_->next, request](const CancelToken& attempt, Call::AnswerCallback answered) {
-                      next->Summarize(request, attempt, std::move(answered));
-                    },
+  Call::Parts parts{.send =
+                        [next = shared_->next, request](const CancelToken& attempt, Call::AnswerCallback answered) {
+                          next->Summarize(request, attempt, std::move(answered));
+                        },
                     .on_retry = [] {},
                     .what = "summary"};
   std::make_shared<Call>(shared_, cancel, std::move(parts), std::move(done))->MakeAttempt();

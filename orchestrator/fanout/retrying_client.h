@@ -18,8 +18,8 @@ class Metrics;
 
 namespace reelsight::orchestrator {
 
-// Thread-safe. Calls may outlive it. When the token of a call ends, the attempt under way ends with it; a call that waits
-// for its next attempt ends when that is due.
+// Thread-safe. Calls may outlive it. When the token of a call ends, the attempt under way ends with it; a call that
+// waits for its next attempt ends when that is due.
 class RetryingClient final : public analysis::AnalyzerClient {
  public:
   struct Options {

@@ -108,9 +108,8 @@ class RetryingClientTest : public ::testing::Test {
 absl::Status Down(int, const CancelToken&) { return absl::UnavailableError("connection refused"); }
 
 TEST_F(RetryingClientTest, WhatIsUnavailableIsTriedAgain) {
-  Use([](int attempt, const CancelToken&) {
-        return attempt < 3 ? absl::UnavailableError("connection lost") : absl::OkStatus();
-      },
+  Use([](int attempt,
+         const CancelToken&) { return attempt < 3 ? absl::UnavailableError("connection lost") : absl::OkStatus(); },
       {.max_retries = 2});
   EXPECT_TRUE(Analyze().ok());
   EXPECT_EQ(next_->attempts(), 3);
@@ -139,9 +138,8 @@ TEST_F(RetryingClientTest, AllCallsTogetherHaveABudget) {
 }
 
 TEST_F(RetryingClientTest, BackPressureCostsNothingOfTheBudget) {
-  Use([](int attempt, const CancelToken&) {
-        return attempt < 4 ? absl::ResourceExhaustedError("queue full") : absl::OkStatus();
-      },
+  Use([](int attempt,
+         const CancelToken&) { return attempt < 4 ? absl::ResourceExhaustedError("queue full") : absl::OkStatus(); },
       {.max_retries = 0, .retry_budget = 0});
   EXPECT_TRUE(Analyze().ok());
   EXPECT_EQ(next_->attempts(), 4);
@@ -191,9 +189,8 @@ TEST_F(RetryingClientTest, ACallOutlivesTheClient) {
 
 TEST_F(RetryingClientTest, DescribeIsAskedOnce) {
   Use(Down, {});
-  const absl::Status status = Wait([&](auto done) {
-    client_->Describe(cancel_, [done](const auto& description) { done(description.status()); });
-  });
+  const absl::Status status = Wait(
+      [&](auto done) { client_->Describe(cancel_, [done](const auto& description) { done(description.status()); }); });
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(next_->attempts(), 1);
 }

@@ -224,8 +224,7 @@ TEST_F(RunPipelineTest, AnErrorOfTheDecoderStopsTheBatchesUnderWay) {
       });
   auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
   concurrency::FairExecutor executor({.thread_count = 1});
-  const std::vector<Endpoint> endpoints = {
-      {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
+  const std::vector<Endpoint> endpoints = {{"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
   FakeDecoder decoder(100);
   decoder.BreakAt(10);
   FakeConverter converter;
@@ -251,8 +250,7 @@ TEST_F(RunPipelineTest, RunsThatTogetherKeepBackMoreThanTheBudgetTakeTurns) {
   analyzers_.push_back(std::move(analyzer));
   auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
   concurrency::FairExecutor executor({.thread_count = 2});
-  const std::vector<Endpoint> endpoints = {
-      {"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
+  const std::vector<Endpoint> endpoints = {{"fake", std::make_shared<analysis::LocalAnalyzerClient>(*host, executor)}};
   auto pool = analysis::FramePool::Create(7 * 32 * 16);
   cancel_.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(20));
   std::atomic<int> answered = 0;

@@ -160,10 +160,10 @@ class Stage {
     }
     states_[i] = State::kRunning;
     started_[i] = Clock::now();
-    services_[planned.endpoint].client->Summarize(
-        std::move(request), cancel_, [inbox = inbox_, place = static_cast<int>(i)](SummaryOr summary) {
-          inbox->PutSummary(place, std::move(summary));
-        });
+    services_[planned.endpoint].client->Summarize(std::move(request), cancel_,
+                                                  [inbox = inbox_, place = static_cast<int>(i)](SummaryOr summary) {
+                                                    inbox->PutSummary(place, std::move(summary));
+                                                  });
   }
 
   void ReceiveSummaries() {

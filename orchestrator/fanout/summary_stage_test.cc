@@ -85,8 +85,7 @@ class SummaryStageTest : public ::testing::Test {
     auto client = std::make_shared<analysis::LocalAnalyzerClient>(*host, executor);
     SummaryStageObserver observer;
     observer.on_outcome = [&](int place, const AnalyzerOutcome&) { order_.push_back(place); };
-    const auto services =
-        MakeServiceCalls({{"fake", client}}, TestTimer(), nullptr, std::make_shared<AttemptLog>());
+    const auto services = MakeServiceCalls({{"fake", client}}, TestTimer(), nullptr, std::make_shared<AttemptLog>());
     return RunSummaries(plan_, input_, frames_, services, cancel_, observer);
   }
 

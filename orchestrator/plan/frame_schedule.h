@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which analyzers see which frames of one video. Decided once for each frame: by whoever first learns of the frame, which
-// is the decoder; everybody after it reads the decision off the frame.
+// Which analyzers see which frames of one video. Decided once for each frame: by whoever first learns of the frame,
+// which is the decoder; everybody after it reads the decision off the frame.
 #pragma once
 
 #include <cstdint>

@@ -11,15 +11,15 @@
 namespace reelsight::orchestrator {
 namespace {
 
-// One frame a word, ten a second: "-" outside all segments, "." taken by nobody, else takers and "<" for each neighbour.
+// One frame a word, ten a second: "-" outside all segments, "." taken by nobody, else takers and "<" for each
+// neighbour.
 std::string Decisions(FrameSchedule schedule, int count) {
   std::vector<std::string> words;
   for (int i = 0; i < count; ++i) {
     const FrameDecision decision = schedule.Decide(i, absl::Milliseconds(100 * i));
     words.push_back(decision.segment < 0 ? "-"
-                    : decision.taken()
-                        ? absl::StrJoin(decision.takers, "+") + std::string(decision.neighbours, '<')
-                        : ".");
+                    : decision.taken()   ? absl::StrJoin(decision.takers, "+") + std::string(decision.neighbours, '<')
+                                         : ".");
   }
   return absl::StrJoin(words, " ");
 }
@@ -51,8 +51,8 @@ TEST(FrameScheduleTest, SamplingStartsAnewWithEachSegment) {
 }
 
 TEST(FrameScheduleTest, ASegmentWithoutFramesIsStepppedOver) {
-  FrameSchedule schedule({{.rule = {.sample_fps = 10}}},
-                         {{absl::Milliseconds(110), absl::Milliseconds(190)}, {absl::Milliseconds(200), absl::Seconds(9)}});
+  FrameSchedule schedule({{.rule = {.sample_fps = 10}}}, {{absl::Milliseconds(110), absl::Milliseconds(190)},
+                                                          {absl::Milliseconds(200), absl::Seconds(9)}});
   EXPECT_EQ(schedule.Decide(1, absl::Milliseconds(100)).segment, -1);
   EXPECT_EQ(schedule.Decide(2, absl::Milliseconds(200)).segment, 1);
 }

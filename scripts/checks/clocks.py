@@ -11,6 +11,7 @@ ALLOWED = {
     "orchestrator/upload_reactor.cc": ("UploadVideoResponse.expire_time is a moment on the caller's calendar", 1),
     "orchestrator/source/upload_files.cc": ("how old an upload of a process before is: nothing else outlives one", 1),
     "orchestrator/source/upload_store_test.cc": ("makes files older and younger", 2),
+    "shared/model_store/file_hashes_test.cc": ("dates a file", 1),
     "shared/base/mutex.h": ("ThreadSanitizer's build only", 1),
     "shared/base/mutex_test.cc": ("counts such waits", 1),
     "shared/rpc/deadline_test.cc": ("a deadline that gRPC gives on this clock", 1),

@@ -236,9 +236,8 @@ absl::StatusOr<std::vector<ShotProbabilities>> CutAnalyzer::RunNetwork(
                          "cut_analysis: some frames were analysed by a replica without the weights of the neural "
                          "detector; install them on all replicas");
       }
-      series.push_back({static_cast<int>(frames.payloads.size()), [&frames](int index) {
-                          return ThumbnailOf(frames.payloads[static_cast<size_t>(index)]);
-                        }});
+      series.push_back({static_cast<int>(frames.payloads.size()),
+                        [&frames](int index) { return ThumbnailOf(frames.payloads[static_cast<size_t>(index)]); }});
     }
     return RunTransNetOnSeries(*model, series, request_id, cancel);
   };

@@ -150,9 +150,10 @@ absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model, con
   return probabilities;
 }
 
-absl::StatusOr<std::vector<ShotProbabilities>> RunTransNetOnSeries(
-    const inference::Model& model, std::span<const ThumbnailSeries> series, const std::string& client,
-    const CancelToken& cancel) {
+absl::StatusOr<std::vector<ShotProbabilities>> RunTransNetOnSeries(const inference::Model& model,
+                                                                   std::span<const ThumbnailSeries> series,
+                                                                   const std::string& client,
+                                                                   const CancelToken& cancel) {
   std::vector<ShotProbabilities> probabilities(series.size());
   SharedSeries shared;
   std::vector<size_t> starts(series.size());

@@ -45,9 +45,10 @@ absl::StatusOr<ShotProbabilities> RunTransNet(const inference::Model& model, con
 // windows: however many there are, no more than twice the windows run that one series of all frames would take. The
 // last frame of a series ends no shot. In a series of one frame there is nothing to find; the network does not look at
 // it.
-absl::StatusOr<std::vector<ShotProbabilities>> RunTransNetOnSeries(
-    const inference::Model& model, std::span<const ThumbnailSeries> series, const std::string& client,
-    const CancelToken& cancel);
+absl::StatusOr<std::vector<ShotProbabilities>> RunTransNetOnSeries(const inference::Model& model,
+                                                                   std::span<const ThumbnailSeries> series,
+                                                                   const std::string& client,
+                                                                   const CancelToken& cancel);
 
 // Shots as first and last frame, by the published rule: frames whose boundary probability is above `threshold` part
 // them, and belong to neither but the first of each run.
