@@ -97,7 +97,7 @@ class AnalyzeCommand final : public Command {
     const CancelToken cancel;
     const InterruptHandler interrupt(cancel);
     // Gone when it is closed, however the process ends.
-    orchestrator::UniqueFd stdin_file;
+    UniqueFd stdin_file;
     if (std::find(inputs_.begin(), inputs_.end(), "-") != inputs_.end()) {
       auto spooled = SpoolStdin(cancel);
       if (!spooled.ok()) {

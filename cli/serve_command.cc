@@ -94,8 +94,8 @@ class ServeCommand final : public Command {
                                 .version = process::Version(),
                                 .methods = {"Analyze", "AnalyzeStream", "UploadVideo", "ListAnalyzers"},
                                 .analyzers = true,
-                                .orchestrator = true,
-                                .models = true});
+                                .models = true,
+                                .orchestrator = true});
     ASSIGN_OR_RETURN(const auto backend, EmbeddedBackend::Create(config, threads_, &metrics));
     rpc::CallGate gate(config.server().max_concurrent_calls(), metrics.methods());
     concurrency::FairExecutor disk({.thread_count = 4, .name = "disk"});

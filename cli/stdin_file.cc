@@ -17,8 +17,6 @@
 namespace reelsight::cli {
 namespace {
 
-using orchestrator::UniqueFd;
-
 constexpr int kCancelCheckMs = 50;
 
 absl::Status SpoolError(const char* what) {

@@ -43,6 +43,7 @@ class ScriptedOrchestrator final : public Orchestrator {
   Caller WaitForCaller() { return started_.get_future().get(); }
 
   v1::ListAnalyzersResponse ListAnalyzers() override { return {}; }
+  void WhenKnown(std::function<void()> done) override { done(); }
   absl::Status Health() override { return absl::OkStatus(); }
   UploadStore& uploads() override { std::abort(); }
   void BeginDrain() override {}

@@ -7,7 +7,9 @@
 #include <string>
 #include <thread>
 
+#include "google/protobuf/descriptor.h"
 #include "grpcpp/create_channel.h"
+#include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "reelsight/v1/video_analysis_service.grpc.pb.h"
@@ -17,15 +19,22 @@
 namespace reelsight::orchestrator {
 namespace {
 
-class UploadService final : public v1::VideoAnalysisService::CallbackService {
+class UploadService final : public v1::VideoAnalysisService::Service {
  public:
-  UploadService(UploadStore& store, rpc::CallGate& gate) : store_(store), gate_(gate) {}
-
-  grpc::ServerReadReactor<v1::UploadVideoRequest>* UploadVideo(grpc::CallbackServerContext* context,
-                                                               v1::UploadVideoResponse* response) override {
-    auto* reactor = new UploadReactor({gate_, nullptr}, *context, store_, disk_, response);
-    reactor->Start();
-    return reactor;
+  UploadService(UploadStore& store, rpc::CallGate& gate) : store_(store), gate_(gate) {
+    const int place = v1::UploadVideoRequest::descriptor()
+                          ->file()
+                          ->FindServiceByName("VideoAnalysisService")
+                          ->FindMethodByName("UploadVideo")
+                          ->index();
+    MarkMethodCallback(place,
+                       new grpc::internal::CallbackClientStreamingHandler<rpc::ParsedMessage<v1::UploadVideoRequest>,
+                                                                          v1::UploadVideoResponse>(
+                           [this](grpc::CallbackServerContext* context, v1::UploadVideoResponse* response) {
+                             auto* reactor = new UploadReactor({gate_, nullptr}, *context, store_, disk_, response);
+                             reactor->Start();
+                             return reactor;
+                           }));
   }
 
  private:

@@ -4,13 +4,15 @@
 #include <turbojpeg.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/decode/frame_converter.h"
 #include "orchestrator/decode/video_decoder.h"
+#include "orchestrator/plan/frame_schedule.h"
 #include "orchestrator/source/file_source.h"
 #include "shared/analysis/image.h"
 #include "shared/base/status.h"
@@ -50,6 +52,16 @@ absl::StatusOr<KeyFrame> MakePicture(orchestrator::FrameConverter& converter, co
   return picture;
 }
 
+// The first frame at or after each place, up to the next place.
+orchestrator::FrameSchedule FirstFramesAfter(const std::vector<KeyFramePlace>& places) {
+  std::vector<orchestrator::TimeSpan> spans;
+  for (size_t i = 0; i < places.size(); ++i) {
+    spans.push_back({places[i].offset, i + 1 < places.size() ? places[i + 1].offset : absl::InfiniteDuration()});
+  }
+  // So seldom that only the frame which begins a span is due.
+  return {{{.rule = {.sample_fps = 1e-9}}}, std::move(spans)};
+}
+
 // One pass over the video. Places without a frame in their shot go to `missed`.
 absl::Status TakePictures(const std::string& path, const std::vector<KeyFramePlace>& places,
                           const KeyFrameOptions& options, const CancelToken& cancel, std::vector<KeyFrame>& pictures,
@@ -58,17 +70,10 @@ absl::Status TakePictures(const std::string& path, const std::vector<KeyFramePla
                    orchestrator::FileSource::Open(path, {.allow_any_file = true}));
   orchestrator::VideoDecoder::Options decode;
   decode.thread_count = options.decode_threads;
-  // The decoder may ask ahead of what it has given, from its own thread: the hint has a place of its own.
-  auto next_wanted = std::make_shared<std::atomic<size_t>>(0);
-  decode.wanted = [places, next_wanted](int64_t, absl::Duration offset) {
-    size_t next = next_wanted->load();
-    if (next >= places.size() || offset < places[next].offset) return -1;
-    while (next < places.size() && places[next].offset <= offset) ++next;
-    next_wanted->store(next);
-    return 0;
-  };
+  orchestrator::FrameSchedule schedule = FirstFramesAfter(places);
   ASSIGN_OR_RETURN(const std::unique_ptr<orchestrator::VideoDecoder> decoder,
                    orchestrator::VideoDecoder::Open(std::move(source), std::move(decode), cancel));
+  decoder->Follow(schedule);
   ASSIGN_OR_RETURN(const std::unique_ptr<orchestrator::FrameConverter> converter,
                    orchestrator::FrameConverter::Create(decoder->info()));
   size_t next = 0;

@@ -41,8 +41,9 @@ absl::StatusOr<Decoded> DecodeRest(VideoDecoder& decoder, const analysis::FrameS
   return decoded;
 }
 
-Decoded DecodeFile(const std::string& path, const analysis::FrameSpec* spec, FrameSchedule* schedule) {
-  absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder = OpenFile(path);
+Decoded DecodeFile(const std::string& path, const analysis::FrameSpec* spec, FrameSchedule* schedule,
+                   VideoDecoder::Options options) {
+  absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder = OpenFile(path, std::move(options));
   if (!decoder.ok()) {
     ADD_FAILURE() << decoder.status();
     return {};

@@ -30,7 +30,7 @@ struct Decoded {
 absl::StatusOr<Decoded> DecodeRest(VideoDecoder& decoder, const analysis::FrameSpec* spec = nullptr);
 // Decodes all, or what `schedule` needs; the test fails if that fails.
 Decoded DecodeFile(const std::string& path, const analysis::FrameSpec* spec = nullptr,
-                   FrameSchedule* schedule = nullptr);
+                   FrameSchedule* schedule = nullptr, VideoDecoder::Options options = {});
 
 // Offsets of all frames as ffprobe gives them, from the first.
 std::vector<double> ProbeOffsets(const std::string& path);

@@ -53,7 +53,7 @@ TEST_P(FormatTest, AllFramesWithTheirTimesAndPixels) {
   const analysis::FrameSpec spec{analysis::PixelFormat::kGray8, 0, 0, 0};
   VideoDecoder::Options options;
   options.thread_count = 4;
-  const Decoded decoded = DecodeFile(path, &spec, options);
+  const Decoded decoded = DecodeFile(path, &spec, nullptr, options);
   ASSERT_EQ(decoded.images.size(), 32u);
   EXPECT_EQ(decoded.info.decode_errors(), 0);
   EXPECT_EQ(decoded.info.frame_count(), 32);
