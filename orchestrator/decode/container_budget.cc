@@ -256,8 +256,7 @@ absl::Status ContainerBudget::status(const std::string& name) const {
                                     " more than its size explains; it is damaged, or made to harm; write it anew, or "
                                     "cut it into parts"));
     case Refusal::kNoMemoryLeft:
-      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kInternal,
-                       absl::StrCat("no memory is left for reading ", name, "; try again later"));
+      return reelsight::OutOfMemory(absl::StrCat("reading ", name));
   }
   return absl::OkStatus();
 }
