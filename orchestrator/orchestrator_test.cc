@@ -26,15 +26,22 @@ std::string Clip() { return testing::GenerateClip(testing::TestPicture(96, 64, 5
 
 // An analyzer that works until it is cancelled, and says when it begins.
 struct Blocker {
-  std::promise<void> started;
-  std::atomic<bool> cancelled = false;
-  std::atomic<bool> first = true;
+  struct State {
+    std::promise<void> started;
+    std::atomic<bool> cancelled = false;
+    std::atomic<bool> first = true;
+  };
+  // Shared, because the analyzer may still be at its last look when the run, and with it the test, is over.
+  const std::shared_ptr<State> state = std::make_shared<State>();
+  std::promise<void>& started = state->started;
+  std::atomic<bool>& cancelled = state->cancelled;
 
-  FakeAnalyzer::FramesHook Hook() {
-    return [this](const analysis::BatchView&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
-      if (first.exchange(false)) started.set_value();
+  FakeAnalyzer::FramesHook Hook() const {
+    return [state = state](const analysis::BatchView&,
+                           const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
+      if (state->first.exchange(false)) state->started.set_value();
       while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      cancelled = true;
+      state->cancelled = true;
       return cancel.status();
     };
   }
