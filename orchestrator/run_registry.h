@@ -28,7 +28,7 @@ class RunRegistry {
     int max_kept = 256;
     // Memory of all answers kept, in bytes, likewise: an answer on a long video, or of an analyzer of somebody else's,
     // may be large. A server that has nothing to do is larger by so much.
-    int64_t max_kept_bytes = 64 << 20;
+    int64_t max_kept_bytes = 32 << 20;
   };
   RunRegistry(const Options& options, concurrency::Timer& timer) : options_(options), timer_(timer) {}
 

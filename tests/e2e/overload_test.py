@@ -113,6 +113,7 @@ def test_idle_connections_up_to_the_limit_leave_the_port_open(kind, folder, ligh
             connection.close()
         servers.wait_until(lambda: answers(process))
         servers.wait_until(lambda: health(stub) == usual)
+        servers.wait_until(lambda: ROOM in process.log())
         assert process.log().count(FULL) == process.log().count(ROOM) == 1
 
 
