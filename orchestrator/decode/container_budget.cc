@@ -71,7 +71,7 @@ class LibavHooks {
 
   // FFmpeg hands blocks from thread to thread by means that ThreadSanitizer does not see, as the library is not built
   // for it.
-  [[gnu::no_sanitize("thread")]] static void PutSeal(void* block, Account* account) {
+  __attribute__((no_sanitize("thread"))) static void PutSeal(void* block, Account* account) {
     Seal* seal = SealOf(block);
     if (seal == nullptr) return;
     if (account != nullptr) {
@@ -83,14 +83,14 @@ class LibavHooks {
   }
 
   // The account charged with `block`, or null.
-  [[gnu::no_sanitize("thread")]] static Account* AccountOf(void* block) {
+  __attribute__((no_sanitize("thread"))) static Account* AccountOf(void* block) {
     Seal* seal = block == nullptr ? nullptr : SealOf(block);
     if (seal == nullptr || seal->proof == 0 || seal->proof != Proof(block, seal->account)) return nullptr;
     return seal->account;
   }
 
   // Ends the charge of `block`.
-  [[gnu::no_sanitize("thread")]] static void TakeSeal(void* block) {
+  __attribute__((no_sanitize("thread"))) static void TakeSeal(void* block) {
     Account* account = AccountOf(block);
     if (account == nullptr) return;
     SealOf(block)->proof = 0;

@@ -9,7 +9,7 @@ namespace reelsight::orchestrator {
 struct TimeSpan {
   absl::Duration start;
   absl::Duration end;
-  auto operator<=>(const TimeSpan&) const = default;
+  bool operator==(const TimeSpan&) const = default;
 };
 
 }  // namespace reelsight::orchestrator
