@@ -258,6 +258,9 @@ TEST_F(ModelRuntimeTest, QuestionsUnloadNothingAndReadNoMemory) {
   options.used_memory_fraction = [&] { return ++reads, 0.87; };
   const auto runtime = Make(std::move(options));
   ASSERT_TRUE(runtime->Acquire("a", CancelToken()).ok());
+  // What the engine says of itself, or more where the process grew by more.
+  const int64_t loaded_bytes = runtime->used_bytes();
+  ASSERT_GE(loaded_bytes, 1000);
   reads = 0;
   seconds = 1000;
   for (int question = 0; question < 3; ++question) {
@@ -267,7 +270,7 @@ TEST_F(ModelRuntimeTest, QuestionsUnloadNothingAndReadNoMemory) {
     EXPECT_NE(runtime->DefaultFor("object_detection", ""), nullptr);
   }
   EXPECT_EQ(reads, 0);
-  EXPECT_EQ(runtime->used_bytes(), 1000);
+  EXPECT_EQ(runtime->used_bytes(), loaded_bytes);
   EXPECT_EQ(metrics_.models().evictions_total.Value({"a"}), 0);
   runtime->Maintain();
   EXPECT_EQ(runtime->used_bytes(), 0);
