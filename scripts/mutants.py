@@ -122,6 +122,9 @@ class Builder:
                     continue
                 if re.search(r"_(fuzz|benchmark)\.cc$", source) or "/tsan" in output:
                     continue
+                # A plug-in has copies of its own, which no test of the folder links.
+                if not output.startswith(f"{folder}/"):
+                    continue
                 if source == path or (path.endswith(".h") and path in self.dependencies(output)):
                     objects.append(output)
             self.includers[path] = objects
