@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/decode/decode_test_support.h"
+#include "orchestrator/decode/ffmpeg_handles.h"
 #include "shared/testing/clips.h"
 
 namespace reelsight::orchestrator {
@@ -218,6 +219,49 @@ TEST_P(HdrTest, ToneMapped) {
       EXPECT_LT(MeanDifference(BytesOf(*decoded.images[0]), expected), 5) << Name(format) << " " << max_side_px;
     }
   }
+}
+
+// As cropping leaves them. Where the processor has AVX-512, reading such planes as if they were aligned ends the
+// process.
+TEST(FrameConverterTest, PlanesOfHighDynamicRangeMayLieAnywhere) {
+  constexpr ImageSize kSize{1056, 42};
+  v1::VideoInfo info;
+  info.set_width_px(kSize.width_px);
+  info.set_height_px(kSize.height_px);
+  const auto converter = FrameConverter::Create(info);
+  ASSERT_TRUE(converter.ok());
+  // Made higher, from whole rows.
+  const FrameSpec spec{PixelFormat::kRgb24, 0, 49, 51};
+  struct Place {
+    int luma_shift_bytes, chroma_shift_bytes, luma_align, chroma_align;
+  };
+  std::vector<std::string> pictures;
+  for (const Place& place :
+       std::vector<Place>{{0, 0, 64, 64}, {0, 32, 64, 32}, {32, 32, 32, 32}, {64, 16, 64, 2}, {2, 6, 2, 2}}) {
+    FrameHandle frame(av_frame_alloc());
+    frame->format = AV_PIX_FMT_YUV422P10LE;
+    frame->width = kSize.width_px;
+    frame->height = kSize.height_px;
+    frame->color_trc = AVCOL_TRC_SMPTE2084;
+    ASSERT_EQ(av_frame_get_buffer(frame.get(), 64), 0);
+    std::vector<std::vector<uint16_t>> planes;
+    for (int i = 0; i < 3; ++i) {
+      const int width = i == 0 ? kSize.width_px : kSize.width_px / 2;
+      frame->linesize[i] = FFALIGN(2 * width, i == 0 ? place.luma_align : place.chroma_align);
+      planes.emplace_back((kSize.height_px * frame->linesize[i] + 256) / 2, uint16_t{0});
+      frame->data[i] = reinterpret_cast<uint8_t*>(FFALIGN(reinterpret_cast<uintptr_t>(planes[i].data()), 64)) +
+                       (i == 0 ? place.luma_shift_bytes : place.chroma_shift_bytes);
+      for (int y = 0; y < kSize.height_px; ++y) {
+        auto* const row = reinterpret_cast<uint16_t*>(frame->data[i] + static_cast<ptrdiff_t>(y) * frame->linesize[i]);
+        for (int x = 0; x < width; ++x) row[x] = static_cast<uint16_t>(i == 0 ? 64 + 5 * y + x / 2 : 512 + 40 * i);
+      }
+    }
+    const DecodedFrame decoded{0, absl::ZeroDuration(), {frame.release(), FreeByAddress<av_frame_free>()}, {}};
+    analysis::Image image(spec.format, (*converter)->SizeFor(spec));
+    ASSERT_TRUE((*converter)->Convert(decoded, spec, image).ok());
+    pictures.emplace_back(BytesOf(image));
+  }
+  EXPECT_THAT(pictures, ::testing::Each(pictures.front()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Transfers, HdrTest, ::testing::Values("smpte2084", "arib-std-b67"),

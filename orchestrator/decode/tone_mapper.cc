@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/decode/tone_mapper.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -19,6 +21,34 @@ absl::Status Failed(const char* what, int error) {
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
   av_strerror(error, text, sizeof(text));
   return MakeError(absl::StatusCode::kInternal, Reason::kInternal, absl::StrCat("tone mapping: ", what, ": ", text));
+}
+
+// zimg reads whole AVX-512 registers: every row of every plane must begin at a multiple of this many bytes. zscale
+// copies frames that do not, but looks at the first plane only; FFmpeg itself, when it crops a frame, keeps to 32
+// bytes.
+constexpr int kAlignBytes = 64;
+
+bool IsAligned(const AVFrame& frame) {
+  for (int i = 0; i < AV_NUM_DATA_POINTERS && frame.data[i] != nullptr; ++i) {
+    if (reinterpret_cast<uintptr_t>(frame.data[i]) % kAlignBytes != 0 || frame.linesize[i] % kAlignBytes != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// 0, or FFmpeg's error.
+int Align(FrameHandle& frame) {
+  FrameHandle aligned(av_frame_alloc());
+  if (aligned == nullptr) return AVERROR(ENOMEM);
+  aligned->format = frame->format;
+  aligned->width = frame->width;
+  aligned->height = frame->height;
+  int error = av_frame_get_buffer(aligned.get(), kAlignBytes);
+  if (error >= 0) error = av_frame_copy(aligned.get(), frame.get());
+  if (error >= 0) error = av_frame_copy_props(aligned.get(), frame.get());
+  if (error >= 0) frame = std::move(aligned);
+  return std::min(error, 0);
 }
 
 }  // namespace
@@ -72,6 +102,9 @@ absl::StatusOr<FrameHandle> ToneMapper::Map(const AVFrame& frame, analysis::Imag
   if (input->colorspace == AVCOL_SPC_UNSPECIFIED) input->colorspace = AVCOL_SPC_BT2020_NCL;
   if (input->color_primaries == AVCOL_PRI_UNSPECIFIED) input->color_primaries = AVCOL_PRI_BT2020;
   if (input->color_range == AVCOL_RANGE_UNSPECIFIED) input->color_range = AVCOL_RANGE_MPEG;
+  if (!IsAligned(*input)) {
+    if (const int error = Align(input); error < 0) return Failed("aligning a frame", error);
+  }
   ASSIGN_OR_RETURN(Graph * graph, GraphFor(*input, size));
   if (const int error = av_buffersrc_add_frame(graph->source, input.get()); error < 0) return Failed("input", error);
   if (const int error = av_buffersink_get_frame(graph->sink, output.get()); error < 0) return Failed("output", error);
