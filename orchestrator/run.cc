@@ -12,10 +12,14 @@ namespace {
 
 using Clock = CancelToken::Clock;
 
-Orchestrator::ResponsePtr Replayed(const v1::AnalyzeResponse& response) {
-  auto copy = std::make_shared<v1::AnalyzeResponse>(response);
-  copy->mutable_stats()->set_replayed(true);
-  return copy;
+// The answer as a later caller gets it.
+absl::StatusOr<Orchestrator::ResponsePtr> Replayed(const std::string& answer) {
+  auto response = std::make_shared<v1::AnalyzeResponse>();
+  if (!response->ParseFromString(answer)) {
+    return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "the answer that was kept cannot be read");
+  }
+  response->mutable_stats()->set_replayed(true);
+  return response;
 }
 
 // A moment before `deadline` at which analyzers are cut off.
@@ -62,7 +66,7 @@ void Run::SetDeadline(Clock::time_point deadline) {
 
 bool Run::joinable() const {
   MutexLock lock(mutex_);
-  if (outcome_ != nullptr) return outcome_->ok() && !cut_short_;
+  if (outcome_ != nullptr) return outcome_->status.ok() && !cut_short_;
   return !cancel_.over() && !abandoned_ && !cut_short_;
 }
 
@@ -93,7 +97,7 @@ bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCa
   v1::AnalyzeStreamResponse::Progress waiting;
   std::unique_ptr<v1::VideoInfo> video;
   std::vector<v1::AnalyzerResult> results;
-  std::unique_ptr<absl::StatusOr<Orchestrator::ResponsePtr>> outcome;
+  std::shared_ptr<const Outcome> outcome;
   {
     // Held over both steps, so that no event overtakes those that the caller missed.
     MutexLock caller_lock(caller->mutex);
@@ -106,7 +110,7 @@ bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCa
       if (video_ != nullptr) video = std::make_unique<v1::VideoInfo>(*video_);
       results = results_;
       if (outcome_ != nullptr) {
-        outcome = std::make_unique<absl::StatusOr<Orchestrator::ResponsePtr>>(*outcome_);
+        outcome = outcome_;
       } else {
         callers_.push_back(caller);
         SetWorkAlarm();
@@ -119,8 +123,7 @@ bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCa
     }
   }
   if (outcome != nullptr) {
-    if (outcome->ok()) *outcome = Replayed(***outcome);
-    caller->End(*std::move(outcome), timer_);
+    caller->End(outcome->status.ok() ? Replayed(outcome->answer) : outcome->status, timer_);
     return true;
   }
   TestPause("Run::Attach");
@@ -203,7 +206,10 @@ void Run::SendResult(const v1::AnalyzerResult& result) {
 
 void Run::Finish(absl::StatusOr<Orchestrator::ResponsePtr> result) {
   const bool cut_short = work_.cancelled();
-  const int64_t answer_bytes = result.ok() ? static_cast<int64_t>((*result)->SpaceUsedLong()) : 0;
+  auto outcome = std::make_shared<Outcome>(Outcome{result.status(), ""});
+  if (result.ok() && !(*result)->SerializeToString(&outcome->answer)) {
+    outcome->status = MakeError(absl::StatusCode::kInternal, Reason::kInternal, "the answer is too large to keep");
+  }
   std::vector<std::shared_ptr<Caller>> all;
   // Destroyed without the lock, because they may be large.
   std::shared_ptr<const v1::AnalyzeRequest> request;
@@ -211,9 +217,8 @@ void Run::Finish(absl::StatusOr<Orchestrator::ResponsePtr> result) {
   {
     MutexLock lock(mutex_);
     if (outcome_ != nullptr) return;
-    outcome_ = std::make_unique<absl::StatusOr<Orchestrator::ResponsePtr>>(result);
+    outcome_ = std::move(outcome);
     finished_at_ = Clock::now();
-    answer_bytes_ = answer_bytes;
     cut_short_ = cut_short_ || cut_short;
     timer_.Cancel(work_alarm_);
     timer_.Cancel(deadline_alarm_);
@@ -234,7 +239,7 @@ Clock::time_point Run::finished_at() const {
 
 int64_t Run::answer_bytes() const {
   MutexLock lock(mutex_);
-  return answer_bytes_;
+  return outcome_ == nullptr ? 0 : static_cast<int64_t>(outcome_->answer.capacity());
 }
 
 }  // namespace reelsight::orchestrator

@@ -46,7 +46,7 @@ class Run : public std::enable_shared_from_this<Run> {
   CancelToken::Clock::time_point finished_at() const;
   // True if somebody who asks for the same may have this run: it is under way, or its answer is worth keeping.
   bool joinable() const;
-  // Memory of the answer, in bytes; 0 if there is none.
+  // Memory of the answer kept for later callers, in bytes; 0 if there is none.
   int64_t answer_bytes() const;
 
  private:
@@ -72,6 +72,13 @@ class Run : public std::enable_shared_from_this<Run> {
     void End(absl::StatusOr<Orchestrator::ResponsePtr> result, concurrency::Timer& timer);
   };
 
+  // How the run ended, for callers who come later. The answer is serialized: one block instead of a great many small
+  // ones, each of which would keep the page around it from going back to the system.
+  struct Outcome {
+    absl::Status status;
+    std::string answer;
+  };
+
   template <typename Event>
   void DeliverToAll(std::vector<std::shared_ptr<Caller>> callers, void (RunObserver::*method)(const Event&),
                     const Event& event);
@@ -91,9 +98,9 @@ class Run : public std::enable_shared_from_this<Run> {
   int place_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<v1::VideoInfo> video_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::AnalyzerResult> results_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<absl::StatusOr<Orchestrator::ResponsePtr>> outcome_ ABSL_GUARDED_BY(mutex_);
+  // Null until the end.
+  std::shared_ptr<const Outcome> outcome_ ABSL_GUARDED_BY(mutex_);
   CancelToken::Clock::time_point finished_at_ ABSL_GUARDED_BY(mutex_) = CancelToken::Clock::time_point::max();
-  int64_t answer_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // All callers have left before the end.
   bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;
   // Its time ran out, so that answers may be missing.

@@ -48,10 +48,15 @@ TEST(RunTest, ALateCallerGetsWhatItMissedAndEveryoneTheEnd) {
 
 TEST(RunTest, AfterTheEndTheAnswerIsReplayedAndMarked) {
   auto run = MakeRun();
-  run->Finish(std::make_shared<v1::AnalyzeResponse>());
-  bool replayed = false;
-  run->Attach(nullptr, CancelToken(), [&](auto result) { replayed = (*result)->stats().replayed(); });
-  EXPECT_TRUE(replayed);
+  auto answer = std::make_shared<v1::AnalyzeResponse>();
+  answer->set_summary("a dog");
+  answer->add_results()->set_analyzer("objects");
+  v1::AnalyzeResponse expected = *answer;
+  expected.mutable_stats()->set_replayed(true);
+  run->Finish(std::move(answer));
+  std::string replayed;
+  run->Attach(nullptr, CancelToken(), [&](auto result) { replayed = (*result)->DebugString(); });
+  EXPECT_EQ(replayed, expected.DebugString());
   EXPECT_EQ(run->request(), nullptr);
 }
 
