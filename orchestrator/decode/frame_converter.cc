@@ -256,18 +256,29 @@ absl::Status LibyuvConverter::ByScaler(const AVFrame& frame, const Orientation& 
   if (format != nullptr && (format->flags & AV_PIX_FMT_FLAG_RGB) != 0) encoding.matrix = AVCOL_SPC_SMPTE170M;
   sws_setColorspaceDetails(scaler_.get(), sws_getCoefficients(encoding.matrix), encoding.full_range ? 1 : 0,
                            sws_getCoefficients(SWS_CS_ITU601), to == AV_PIX_FMT_YUV420P ? 0 : 1, 0, 1 << 16, 1 << 16);
+  // libswscale writes whole SIMD registers, past the end of a row and of the last one too: into a frame of FFmpeg's,
+  // which has room for that.
+  FrameHandle scaled(av_frame_alloc());
+  if (scaled == nullptr) return OutOfMemory("scaling a frame");
+  scaled->format = to;
+  scaled->width = size.width_px;
+  scaled->height = size.height_px;
+  if (const int error = av_frame_get_buffer(scaled.get(), 64); error < 0) {
+    return error == AVERROR(ENOMEM) ? OutOfMemory("scaling a frame") : ConversionFailed(frame, "making a frame");
+  }
+  if (sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, scaled->data, scaled->linesize) !=
+      size.height_px) {
+    return ConversionFailed(frame, "scaling");
+  }
   // The same layout, before it is turned.
   Image flat(image.format(), size);
   Image& target = upright ? image : flat;
   const int plane_count = image.format() == PixelFormat::kI420 ? 3 : 1;
-  uint8_t* planes[4] = {};
-  int strides[4] = {};
   for (int i = 0; i < plane_count; ++i) {
-    planes[i] = target.mutable_plane(i);
-    strides[i] = target.stride_bytes(i);
-  }
-  if (sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, planes, strides) != size.height_px) {
-    return ConversionFailed(frame, "scaling");
+    const int width = i == 0 ? size.width_px : ChromaSide(size.width_px);
+    const int height = i == 0 ? size.height_px : ChromaSide(size.height_px);
+    av_image_copy_plane(target.mutable_plane(i), static_cast<int>(target.stride_bytes(i)), scaled->data[i],
+                        scaled->linesize[i], image.format() == PixelFormat::kRgb24 ? 3 * width : width, height);
   }
   if (upright) return absl::OkStatus();
   if (image.format() == PixelFormat::kRgb24) {
