@@ -14,6 +14,7 @@
 #include "shared/base/status.h"
 #include "shared/testing/clips.h"
 #include "shared/testing/fake_analyzer.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -40,7 +41,7 @@ struct Blocker {
     return [state = state](const analysis::BatchView&,
                            const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
       if (state->first.exchange(false)) state->started.set_value();
-      while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      EXPECT_TRUE(testing::WaitUntil([&] { return cancel.cancelled(); }));
       state->cancelled = true;
       return cancel.status();
     };
@@ -163,8 +164,8 @@ TEST_F(OrchestratorTest, WhenTheCallerGoesTheWorkStops) {
   });
   EXPECT_EQ(orchestrator.Analyze(Request(Clip()), nullptr, cancel).status().code(), absl::StatusCode::kCancelled);
   caller.join();
-  while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  while (!blocker.cancelled) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(testing::WaitUntil([&] { return orchestrator.active_runs() == 0; }));
+  EXPECT_TRUE(testing::WaitUntil([&] { return blocker.cancelled.load(); }));
 }
 
 TEST_F(OrchestratorTest, BeforeTheDeadlineTheOthersAnswersAreDelivered) {
@@ -172,7 +173,7 @@ TEST_F(OrchestratorTest, BeforeTheDeadlineTheOthersAnswersAreDelivered) {
   Blocker blocker;
   Add("slow").OnSummarize(
       [](const auto&, const CancelToken& cancel) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
-        while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        EXPECT_TRUE(testing::WaitUntil([&] { return cancel.cancelled(); }));
         return cancel.status();
       });
   CancelToken cancel;
@@ -188,7 +189,7 @@ TEST_F(OrchestratorTest, WithARequestIdTheOthersAnswersAreDeliveredTooAndTheRest
   std::atomic<bool> slow = true;
   Add("slow").OnSummarize(
       [&](const auto&, const CancelToken& cancel) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
-        while (slow && !cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        EXPECT_TRUE(testing::WaitUntil([&] { return !slow || cancel.cancelled(); }));
         RETURN_IF_ERROR(cancel.status());
         return analyzer::v1::SummarizeResponse();
       });
@@ -250,7 +251,7 @@ TEST_F(OrchestratorTest, AFullServerSaysWhenToComeBack) {
   EXPECT_GT(GetRetryDelay(refused), absl::ZeroDuration());
   cancel.Cancel();
   EXPECT_EQ(ended, 2);
-  while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(testing::WaitUntil([&] { return orchestrator.active_runs() == 0; }));
 }
 
 TEST_F(OrchestratorTest, AWaitingRunWhoseCallerGoesLeavesItsPlaceToAnother) {
@@ -271,7 +272,7 @@ TEST_F(OrchestratorTest, AWaitingRunWhoseCallerGoesLeavesItsPlaceToAnother) {
   }
   first.Cancel();
   first_ended.get_future().wait();
-  while (orchestrator.active_runs() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(testing::WaitUntil([&] { return orchestrator.active_runs() == 0; }));
 }
 
 TEST_F(OrchestratorTest, WaitingCallersSeeTheirPlaceAsTheQueueMoves) {

@@ -225,6 +225,7 @@ absl::Status BatchDispatcher::Submit(int service, std::shared_ptr<const analysis
           Core::Pending{std::move(batch), std::move(analyzers), CancelToken::ChildOf(core.cancel), {}}));
       break;
     }
+    TestPause("BatchDispatcher::Submit");
     core.changed.WaitUntil(core.mutex, Clock::now() + kCancelPoll);
   }
   core.StartWaiting(service);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <thread>
@@ -123,14 +124,15 @@ TEST(BatchDispatcherTest, BoundsWhatIsUnderWayAndBlocksTheSubmitter) {
         held.push_back([=] { done(Answer(*batch)); });
       },
       cancel, 1);
+  std::promise<void> waits;
+  const PauseForTest pause("BatchDispatcher::Submit", [&] { waits.set_value(); });
   std::thread submitter([&] {
     for (int i = 0; i < 3; ++i) {
       ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {i})).ok());
       ++submitted;
     }
   });
-  while (submitted < 2) std::this_thread::yield();
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  waits.get_future().wait();
   EXPECT_EQ(submitted, 2);  // One under way, one waits, the third blocks.
   for (int i = 0; i < 3; ++i) {
     std::function<void()> finish;

@@ -13,6 +13,7 @@
 #include "shared/analysis/local_analyzer_client.h"
 #include "shared/base/status.h"
 #include "shared/testing/fake_analyzer.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -178,12 +179,15 @@ TEST_F(RunPipelineTest, DecodingStopsWhenNobodyIsLeft) {
 }
 
 TEST_F(RunPipelineTest, CancelStopsARunThatWaitsForASlowAnalyzer) {
-  Add("slow", 0, 1).OnFrames([](const auto&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
+  std::atomic<bool> began = false;
+  Add("slow", 0, 1).OnFrames([&](const auto&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
+    began = true;
+    began.notify_all();
     while (!cancel.cancelled()) std::this_thread::yield();
     return cancel.status();
   });
   std::thread canceller([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    began.wait(false);
     cancel_.Cancel();
     work_.Cancel();
   });
@@ -219,7 +223,7 @@ TEST_F(RunPipelineTest, ProgressEndsComplete) {
 TEST_F(RunPipelineTest, AnErrorOfTheDecoderStopsTheBatchesUnderWay) {
   Add("slow", 0, 4)
       .OnFrames([](const analysis::BatchView&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
-        while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        EXPECT_TRUE(testing::WaitUntil([&] { return cancel.cancelled(); }));
         return cancel.status();
       });
   auto host = *analysis::AnalyzerHost::Create("fake", "1", std::move(analyzers_), 2);
@@ -233,8 +237,7 @@ TEST_F(RunPipelineTest, AnErrorOfTheDecoderStopsTheBatchesUnderWay) {
       RunPipeline({plan_, decoder, converter, endpoints, *pool, TestTimer()}, input_, observer_, cancel_, work_);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kDataLoss) << result.status();
   const auto busy = [&] { return executor.queued() + executor.running() > 0; };
-  for (int i = 0; i < 5000 && busy(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT_FALSE(busy());
+  EXPECT_TRUE(testing::WaitUntil([&] { return !busy(); }));
   work_.Cancel();
 }
 

@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
 #include "shared/testing/http_test_server.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -82,7 +83,7 @@ TEST(HttpSourceTest, MemoryIsBoundedAndAReaderThatStopsStopsTheFetch) {
   options.cache_bytes = 4 << 20;
   auto source = Open(server.Url("/clip.mp4"), options);
   ASSERT_TRUE(source.ok()) << source.status();
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  testing::GiveFaultsTime(std::chrono::milliseconds(100));
   EXPECT_LE((*source)->read_bytes(), 2 << 20);
   std::mt19937 random(3);
   for (int i = 0; i < 200; ++i) {

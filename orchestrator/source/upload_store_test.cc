@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "orchestrator/source/source_opener.h"
 #include "shared/base/status.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr char kDigitsSha256[] = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
 constexpr int64_t kMinCharge = 64 << 10;
 
-class UploadStoreTest : public testing::Test {
+class UploadStoreTest : public ::testing::Test {
  protected:
   UploadStoreTest() {
     options_.sweep_interval = absl::ZeroDuration();
@@ -278,7 +279,7 @@ TEST_F(UploadStoreTest, SweeperRemovesInTheBackground) {
   Make();
   ASSERT_TRUE(Upload({}, "0123456789").ok());
   offset_hours = 2;
-  while (store_->count() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(testing::WaitUntil([&] { return store_->count() == 0; }));
   store_.reset();
 }
 

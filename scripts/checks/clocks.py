@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fails for a use of the wall clock where no entry below says why: it may be set, and intervals then go wrong."""
+"""Fails for a use of the wall clock where no entry below says why: it may be set, and intervals then go wrong.
+
+And for a C++ test that sleeps, because no test may hope that others are done by then.
+"""
 
 import re
 
@@ -29,7 +32,14 @@ def code_of(text):
     return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
 
 
+SLEEP = re.compile(r"\bsleep_(?:for|until)\(|\bu?sleep\(|\bnanosleep\(|\bSleepFor\(")
+
 complaints = []
+for path in tree.files("*_test.cc"):
+    if SLEEP.search(code_of(tree.read(path))):
+        complaints.append(
+            f"{path}: sleeps; wait for what it waits for (shared/testing/wait.h, shared/base/test_pause.h)"
+        )
 for path in tree.files("*.cc", "*.h"):
     uses = WALL.findall(code_of(tree.read(path)))
     allowed = ALLOWED.get(path, ("", 0))[1]

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shared/base/out_of_memory.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::analysis {
 namespace {
@@ -28,6 +29,7 @@ absl::StatusOr<FramePool::Reservation> FramePool::Reserve(int64_t bytes, const C
       return place == waiting_.begin() && (reserved_bytes_ == 0 || reserved_bytes_ + bytes <= budget_bytes_);
     };
     while (!is_turn()) {
+      TestPause("FramePool::Reserve");
       // See Allocate.
       mutex_.Unlock();
       status = cancel.status();

@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
+#include "shared/base/test_pause.h"
 
 namespace reelsight::analysis {
 namespace {
@@ -84,13 +85,13 @@ TEST(FramePoolTest, ReservationsTakeTurnsInTheOrderTheyCame) {
   CancelToken impatient;
   impatient.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(30));
   EXPECT_EQ(pool->Reserve(80, impatient).status().code(), absl::StatusCode::kDeadlineExceeded);
-  std::promise<void> large_has_it, small_has_it;
+  std::promise<void> large_waits, large_has_it, small_has_it;
+  const PauseForTest pause("FramePool::Reserve", [&] { large_waits.set_value(); });
   std::thread large([&] {
     const auto reservation = pool->Reserve(500, cancel);
     large_has_it.set_value();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  large_waits.get_future().wait();
   // It would fit beside the first, but the large one was there before.
   std::thread small([&] {
     const auto reservation = pool->Reserve(10, cancel);

@@ -10,6 +10,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::batching {
 namespace {
@@ -256,7 +257,8 @@ TEST(DynamicBatcherTest, ALateCallerWhoseItemRunsSleepsUntilItsBatchEnds) {
   run.Open();
   entered.get_future().wait();
   // One of the two leads, the other is late: looking again and again until the end would cost it all of this.
-  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_TRUE(testing::WaitUntil([&] { return late.cancelled(); }));
+  testing::GiveFaultsTime(std::chrono::milliseconds(200));
   open.set_value();
   for (std::thread& caller : callers) caller.join();
   first.join();

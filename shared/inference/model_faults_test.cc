@@ -53,12 +53,14 @@ class Gate {
  public:
   void Pass() {
     ++arrived_;
-    while (!open_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    arrived_.notify_all();
+    open_.wait(false);
   }
-  void WaitForArrival() const {
-    while (arrived_ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  void WaitForArrival() const { arrived_.wait(0); }
+  void Open() {
+    open_ = true;
+    open_.notify_all();
   }
-  void Open() { open_ = true; }
 
  private:
   std::atomic<int> arrived_ = 0;

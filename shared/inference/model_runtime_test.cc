@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::inference {
 namespace {
@@ -142,7 +143,7 @@ class CountingEngine final : public Engine {
     int most = counts_.most;
     while (most < running && !counts_.most.compare_exchange_weak(most, running)) {
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    testing::GiveFaultsTime(std::chrono::milliseconds(2));
     --counts_.running;
     return inner_.Run(inputs);
   }

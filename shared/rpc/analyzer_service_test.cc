@@ -20,6 +20,7 @@
 #include "shared/rpc/server_config.h"
 #include "shared/rpc/status.h"
 #include "shared/testing/fake_analyzer.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::rpc {
 namespace {
@@ -169,7 +170,7 @@ TEST_F(AnalyzerServiceTest, CancellingReachesTheAnalyzer) {
   analyzer_->OnFrames(
       [&](const analysis::BatchView&, const CancelToken& cancel) -> absl::StatusOr<std::vector<std::string>> {
         began.set_value();
-        while (cancel.status().ok()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        EXPECT_TRUE(testing::WaitUntil([&] { return cancel.cancelled(); }));
         ended.set_value(cancel.status().code());
         return cancel.status();
       });
@@ -241,8 +242,7 @@ TEST_F(AnalyzerServiceTest, HealthFollowsTheService) {
   Start();
   EXPECT_TRUE(server_->serving());
   healthy_ = false;
-  for (int i = 0; i < 600 && server_->serving(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_FALSE(server_->serving());
+  EXPECT_TRUE(testing::WaitUntil([&] { return !server_->serving(); }));
 }
 
 TEST_F(AnalyzerServiceTest, DrainIsNotReadyFirstAndFinishesWhatIsUnderWay) {
@@ -298,7 +298,12 @@ TEST_F(AnalyzerServiceTest, WhileAReplicaDrainsCallsGoToTheOther) {
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(Analyze(MakeBatch(1)).ok());
   std::thread drainer([&] { EXPECT_TRUE(server_->Drain().ok()); });
   while (!gate_.draining()) std::this_thread::yield();
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  // Calls go to both in turn, until the client has heard that one goes away.
+  int taken_in_a_row = 0;
+  EXPECT_TRUE(testing::WaitUntil([&] {
+    taken_in_a_row = Analyze(MakeBatch(1)).ok() ? taken_in_a_row + 1 : 0;
+    return taken_in_a_row == 10;
+  }));
   int refused = 0;
   for (int i = 0; i < 50; ++i) refused += Analyze(MakeBatch(1)).ok() ? 0 : 1;
   EXPECT_EQ(refused, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/rpc/call_gate.h"
 
+#include <future>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -40,12 +41,11 @@ TEST(CallGateTest, DrainRefusesNewCallsAndWaitsForTheOthers) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(GetReason(refused), "SERVER_DRAINING");
   EXPECT_FALSE(gate.WaitEmpty(Clock::now() + std::chrono::milliseconds(20)));
-  std::thread leaver([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(30));
-    gate.Leave(ticket);
-  });
-  EXPECT_TRUE(gate.WaitEmpty(Clock::now() + std::chrono::seconds(30)));
-  leaver.join();
+  std::future<bool> empty =
+      std::async(std::launch::async, [&] { return gate.WaitEmpty(Clock::now() + std::chrono::minutes(1)); });
+  EXPECT_EQ(empty.wait_for(std::chrono::milliseconds(30)), std::future_status::timeout);
+  gate.Leave(ticket);
+  EXPECT_TRUE(empty.get());
 }
 
 TEST(CallGateTest, CancelAllReachesTheCallsInside) {
