@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/analysis/analyzer_host.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,10 +11,16 @@
 namespace reelsight::analysis {
 namespace {
 
-// Merges targets and context into one ascending view. INVALID_ARGUMENT if an index is not in the batch.
+// Merges targets and context into one ascending view. INVALID_ARGUMENT if an index is not in the batch, or if targets
+// do not ascend: results come in their order, one for each.
 absl::StatusOr<BatchView> MakeView(const Batch& batch, const Work& work,
                                    const std::map<int64_t, const Frame*>& frames) {
   BatchView view{.video = &batch.video, .options = &work.options, .request_id = batch.request_id, .items = {}};
+  if (std::adjacent_find(work.target_indexes.begin(), work.target_indexes.end(), std::greater_equal<>()) !=
+      work.target_indexes.end()) {
+    return InvalidArgument(Reason::kBadFrame,
+                           absl::StrCat("analyzer ", work.analyzer, ": its target_indexes must ascend"));
+  }
   std::map<int64_t, bool> wanted;
   for (const int64_t index : work.context_indexes) wanted[index] = false;
   for (const int64_t index : work.target_indexes) wanted[index] = true;

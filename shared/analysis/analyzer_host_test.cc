@@ -86,6 +86,17 @@ TEST(AnalyzerHostTest, RefusesMalformedBatches) {
   EXPECT_EQ(GetReason(MakeHost()->AnalyzeFrames(MakeBatch({1, 0}), CancelToken()).status()), "BAD_FRAME");
 }
 
+// Results come one for each target and in the order of targets.
+TEST(AnalyzerHostTest, TargetsThatDoNotAscendAreRefused) {
+  for (const std::vector<int64_t>& targets : {std::vector<int64_t>{1, 1}, std::vector<int64_t>{2, 1}}) {
+    Batch batch = MakeBatch({1, 2});
+    batch.work.push_back({.analyzer = "good", .options = {}, .target_indexes = targets, .context_indexes = {}});
+    const absl::Status status = MakeHost()->AnalyzeFrames(batch, CancelToken()).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(GetReason(status), "BAD_FRAME");
+  }
+}
+
 TEST(DurationTest, RoundTripsNegativeAndSubMicrosecond) {
   for (const absl::Duration d : {absl::Nanoseconds(33366667), absl::Seconds(-2) - absl::Nanoseconds(5)}) {
     EXPECT_EQ(FromProto(ToProto(d)), d);
