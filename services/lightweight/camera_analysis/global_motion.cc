@@ -257,7 +257,11 @@ std::vector<cv::Point2f> FindCorners(const cv::Mat& whole) {
   // A point need not be the very tip of a corner to be followed, so a large picture is searched at half its size.
   const bool halve = std::max(whole.cols, whole.rows) >= kHalveFromPx;
   cv::Mat picture = whole;
-  if (halve) cv::resize(whole, picture, cv::Size(whole.cols / 2, whole.rows / 2), 0, 0, cv::INTER_AREA);
+  if (halve) {
+    // A line of pixels stays one.
+    const cv::Size half(std::max(1, whole.cols / 2), std::max(1, whole.rows / 2));
+    cv::resize(whole, picture, half, 0, 0, cv::INTER_AREA);
+  }
   const float scale = halve ? 2 : 1;
   const float shift = halve ? 0.5F : 0;
   const cv::Mat strength = CornerStrength(picture);

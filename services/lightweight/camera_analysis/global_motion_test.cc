@@ -105,6 +105,17 @@ TEST(GlobalMotionTest, EqualPicturesAreARepeatedFrame) {
   EXPECT_EQ(motion.inlier_share, 1);
 }
 
+TEST(GlobalMotionTest, PicturesOfOneLineAreNoError) {
+  for (const analysis::ImageSize size : {analysis::ImageSize{400, 1}, analysis::ImageSize{1, 400}}) {
+    analysis::Image earlier(analysis::PixelFormat::kGray8, size), later(analysis::PixelFormat::kGray8, size);
+    for (int i = 0; i < 400; ++i) {
+      earlier.mutable_plane(0)[i] = static_cast<uint8_t>(i * 37);
+      later.mutable_plane(0)[i] = static_cast<uint8_t>(i * 37 + 74);
+    }
+    EXPECT_TRUE(EstimateMotion(earlier, later).ok()) << size.width_px << "x" << size.height_px;
+  }
+}
+
 TEST(GlobalMotionTest, TinyPicturesAreNoError) {
   for (const int side : {2, 6, 12, 20, 33}) {
     const TextureScene scene(side, side, 7);
