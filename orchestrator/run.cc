@@ -150,6 +150,7 @@ void Run::Detach(const std::shared_ptr<Caller>& caller, const absl::Status& why)
     abandoned_ = abandoned_ || alone;
     if (outcome_ == nullptr) SetWorkAlarm();
   }
+  TestPause("Run::Detach");
   if (alone) cancel_.Cancel(why);
   caller->End(why, timer_);
   // Its link, inside whose function this may run, must not be destroyed here.

@@ -107,6 +107,20 @@ TEST(RunTest, WhatAllHaveLeftCannotBeJoined) {
   EXPECT_FALSE(run->Attach(nullptr, CancelToken(), [](auto) { ADD_FAILURE() << "must not be called"; }));
 }
 
+TEST(RunTest, WhatTheLastIsAboutToLeaveCannotBeJoined) {
+  auto run = MakeRun();
+  CancelToken cancel;
+  ASSERT_TRUE(run->Attach(nullptr, cancel, [](auto) {}));
+  bool joined = true;
+  const PauseForTest pause("Run::Detach", [&] {
+    EXPECT_FALSE(run->cancel().cancelled());
+    joined = run->Attach(nullptr, CancelToken(), [](auto) { ADD_FAILURE() << "must not be called"; });
+  });
+  cancel.Cancel();
+  EXPECT_TRUE(pause.reached());
+  EXPECT_FALSE(joined);
+}
+
 TEST(RunTest, ItsOwnDeadlineRingsThoughNobodyWorksOnIt) {
   auto run = MakeRun();
   std::promise<absl::StatusCode> rang;
