@@ -12,7 +12,7 @@ void AnalyzeStreamReactor::Start(Orchestrator& orchestrator, std::shared_ptr<con
   if (!scope_.admitted().ok()) return OnEnd(scope_.admitted());
   scope_.set_request_id(request->request_id());
   orchestrator.Start(std::move(request), this, scope_.cancel(),
-                     [this](absl::StatusOr<Orchestrator::ResponsePtr> result) { OnEnd(std::move(result)); });
+                     [this](absl::StatusOr<ResponsePtr> result) { OnEnd(std::move(result)); });
 }
 
 template <typename Change>
@@ -58,7 +58,7 @@ void AnalyzeStreamReactor::OnResult(const v1::AnalyzerResult& result) {
   Advance([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { queue_.push_back(std::move(message)); });
 }
 
-void AnalyzeStreamReactor::OnEnd(absl::StatusOr<Orchestrator::ResponsePtr> result) {
+void AnalyzeStreamReactor::OnEnd(absl::StatusOr<ResponsePtr> result) {
   v1::AnalyzeStreamResponse message;
   if (result.ok()) *message.mutable_response() = **result;
   Advance([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -31,7 +31,7 @@ class AnalyzeStreamReactor final : public grpc::ServerWriteReactor<v1::AnalyzeSt
   void OnVideo(const v1::VideoInfo& video) override;
   void OnProgress(const v1::AnalyzeStreamResponse::Progress& progress) override;
   void OnResult(const v1::AnalyzerResult& result) override;
-  void OnEnd(absl::StatusOr<Orchestrator::ResponsePtr> result);
+  void OnEnd(absl::StatusOr<ResponsePtr> result);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override { scope_.OnCancel(); }

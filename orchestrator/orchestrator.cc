@@ -305,7 +305,7 @@ void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, Stopwatch since_
   registry_.Sweep(Clock::now());
 }
 
-absl::StatusOr<Orchestrator::ResponsePtr> OrchestratorImpl::Analyze(Work& work) {
+absl::StatusOr<ResponsePtr> OrchestratorImpl::Analyze(Work& work) {
   const CancelToken& cancel = work.run->cancel();
   RETURN_IF_ERROR(cancel.status());
   const std::vector<EndpointSnapshot> services = directory_.Snapshot();
@@ -347,7 +347,7 @@ absl::Status OrchestratorImpl::OpenVideo(Work& work) {
   return absl::OkStatus();
 }
 
-Orchestrator::ResponsePtr OrchestratorImpl::Merge(Work& work, const PipelineResult& result) {
+ResponsePtr OrchestratorImpl::Merge(Work& work, const PipelineResult& result) {
   const Stopwatch stopwatch;
   auto response = std::make_shared<v1::AnalyzeResponse>();
   response->set_request_id(work.run->id());

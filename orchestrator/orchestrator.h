@@ -7,11 +7,11 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "orchestrator/fanout/endpoint.h"
+#include "orchestrator/run_observer.h"
 #include "reelsight/config/v1/config.pb.h"
 #include "reelsight/v1/video_analysis_service.pb.h"
 #include "shared/base/cancel_token.h"
@@ -24,22 +24,9 @@ namespace reelsight::orchestrator {
 
 class UploadStore;
 
-// Told how a run goes. Calls come one at a time, from threads of the orchestrator's, and must not block. None comes
-// after the run's end was delivered.
-class RunObserver {
- public:
-  virtual ~RunObserver() = default;
-  virtual void OnVideo(const v1::VideoInfo&) {}
-  virtual void OnProgress(const v1::AnalyzeStreamResponse::Progress&) {}
-  virtual void OnResult(const v1::AnalyzerResult&) {}
-};
-
 // Thread-safe.
 class Orchestrator {
  public:
-  using ResponsePtr = std::shared_ptr<const v1::AnalyzeResponse>;
-  using DoneCallback = std::function<void(absl::StatusOr<ResponsePtr>)>;
-
   virtual ~Orchestrator() = default;
 
   // `metrics` may be null; else it must outlive the orchestrator. INVALID_ARGUMENT if the configuration is not usable.

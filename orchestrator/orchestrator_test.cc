@@ -101,7 +101,7 @@ class OrchestratorTest : public ::testing::Test {
     return Make();
   }
 
-  void Start(const CancelToken& cancel, const Orchestrator::DoneCallback& done, RunObserver* observer = nullptr,
+  void Start(const CancelToken& cancel, const DoneCallback& done, RunObserver* observer = nullptr,
              const std::string& id = "") {
     orchestrator_->Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip(), id)), observer, cancel, done);
   }

@@ -13,7 +13,7 @@ namespace {
 using Clock = CancelToken::Clock;
 
 // The answer as a later caller gets it.
-absl::StatusOr<Orchestrator::ResponsePtr> Replayed(const std::string& answer) {
+absl::StatusOr<ResponsePtr> Replayed(const std::string& answer) {
   auto response = std::make_shared<v1::AnalyzeResponse>();
   if (!response->ParseFromString(answer)) {
     return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "the answer that was kept cannot be read");
@@ -42,8 +42,8 @@ std::shared_ptr<const v1::AnalyzeRequest> Run::request() const {
   return request_;
 }
 
-void Run::Caller::End(absl::StatusOr<Orchestrator::ResponsePtr> result, concurrency::Timer& timer) {
-  Orchestrator::DoneCallback call;
+void Run::Caller::End(absl::StatusOr<ResponsePtr> result, concurrency::Timer& timer) {
+  DoneCallback call;
   {
     MutexLock lock(mutex);
     call = std::exchange(done, nullptr);
@@ -92,7 +92,7 @@ void Run::SetWorkAlarm() {
 }
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): a reference of its own.
-bool Run::Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCallback done) {
+bool Run::Attach(RunObserver* observer, CancelToken cancel, DoneCallback done) {
   auto caller = std::make_shared<Caller>(cancel.deadline());
   v1::AnalyzeStreamResponse::Progress waiting;
   std::unique_ptr<v1::VideoInfo> video;
@@ -205,7 +205,7 @@ void Run::SendResult(const v1::AnalyzerResult& result) {
   DeliverToAll(std::move(callers), &RunObserver::OnResult, result);
 }
 
-void Run::Finish(absl::StatusOr<Orchestrator::ResponsePtr> result) {
+void Run::Finish(absl::StatusOr<ResponsePtr> result) {
   const bool cut_short = work_.cancelled();
   auto outcome = std::make_shared<Outcome>(Outcome{result.status(), ""});
   if (result.ok() && !(*result)->SerializeToString(&outcome->answer)) {

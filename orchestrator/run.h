@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "orchestrator/orchestrator.h"
+#include "orchestrator/run_observer.h"
+#include "shared/base/cancel_token.h"
 #include "shared/base/mutex.h"
 #include "shared/concurrency/timer.h"
 
@@ -33,7 +34,7 @@ class Run : public std::enable_shared_from_this<Run> {
   // Adds a caller. It first gets the events that it missed; if the run is finished, its result, marked as replayed.
   // False, and nothing is done, if it cannot be joined any more: all its callers have left, or its time is over.
   // The token is copied, because `done` may end what it belongs to before this returns.
-  bool Attach(RunObserver* observer, CancelToken cancel, Orchestrator::DoneCallback done);
+  bool Attach(RunObserver* observer, CancelToken cancel, DoneCallback done);
 
   // The run's place in the queue, from 1, as progress; 0: it starts. A caller who comes later hears the last one too.
   void SendPlace(int place);
@@ -41,7 +42,7 @@ class Run : public std::enable_shared_from_this<Run> {
   void SendProgress(const v1::AnalyzeStreamResponse::Progress& progress);
   void SendResult(const v1::AnalyzerResult& result);
   // Ends the run for all callers. Later calls do nothing.
-  void Finish(absl::StatusOr<Orchestrator::ResponsePtr> result);
+  void Finish(absl::StatusOr<ResponsePtr> result);
   // When it was finished; max() if it is not.
   CancelToken::Clock::time_point finished_at() const;
   // True if somebody who asks for the same may have this run: it is under way, or its answer is worth keeping.
@@ -54,7 +55,7 @@ class Run : public std::enable_shared_from_this<Run> {
   struct Caller {
     Mutex mutex;
     RunObserver* observer ABSL_GUARDED_BY(mutex) = nullptr;
-    Orchestrator::DoneCallback done ABSL_GUARDED_BY(mutex);
+    DoneCallback done ABSL_GUARDED_BY(mutex);
     std::unique_ptr<CancelToken::Callback> link;
     const CancelToken::Clock::time_point deadline;
     // Wakes the caller's token at `deadline`, because it does not ring by itself.
@@ -69,7 +70,7 @@ class Run : public std::enable_shared_from_this<Run> {
       MutexLock lock(mutex);
       if (done != nullptr && observer != nullptr) (observer->*method)(event);
     }
-    void End(absl::StatusOr<Orchestrator::ResponsePtr> result, concurrency::Timer& timer);
+    void End(absl::StatusOr<ResponsePtr> result, concurrency::Timer& timer);
   };
 
   // How the run ended, for callers who come later. The answer is serialized: one block instead of a great many small

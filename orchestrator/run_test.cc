@@ -32,7 +32,7 @@ TEST(RunTest, ALateCallerGetsWhatItMissedAndEveryoneTheEnd) {
   Recorder early, late;
   CancelToken cancel;
   int ends = 0;
-  const auto done = [&](absl::StatusOr<Orchestrator::ResponsePtr> result) { ends += result.ok() ? 1 : 100; };
+  const auto done = [&](absl::StatusOr<ResponsePtr> result) { ends += result.ok() ? 1 : 100; };
   run->Attach(&early, cancel, done);
   run->SendVideo({});
   run->SendResult({});
