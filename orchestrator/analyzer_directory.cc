@@ -2,13 +2,40 @@
 #include "orchestrator/analyzer_directory.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/merge/result_merger.h"
 #include "shared/base/status.h"
+#include "shared/process/version.h"
 #include "shared/telemetry/metrics.h"
 
 namespace reelsight::orchestrator {
+namespace {
+
+v1::ListAnalyzersResponse::Analyzer ToListed(const EndpointSnapshot& endpoint,
+                                             const analyzer::v1::AnalyzerDescription& description) {
+  v1::ListAnalyzersResponse::Analyzer analyzer;
+  analyzer.set_name(description.name());
+  analyzer.set_service(endpoint.name);
+  analyzer.set_description(description.description());
+  analyzer.set_available(description.available() && endpoint.status.ok());
+  analyzer.set_unavailable_reason(
+      endpoint.status.ok() ? description.unavailable_reason()
+                           : absl::StrCat("service ", endpoint.name, " does not answer: ", endpoint.status.message()));
+  for (const analyzer::v1::Model& model : description.models()) *analyzer.add_models() = ToModelInfo(model);
+  for (const analyzer::v1::Dependency& dependency : description.depends_on()) {
+    analyzer.add_depends_on(dependency.analyzer());
+  }
+  analyzer.set_sample_fps(description.sampling().sample_fps());
+  analyzer.set_options_type(description.options_type());
+  analyzer.set_result_type(description.result_type().empty() ? "google.protobuf.Struct" : description.result_type());
+  return analyzer;
+}
+
+}  // namespace
 
 struct AnalyzerDirectory::EndpointState {
   // A question is under way, since `asked_at`.
@@ -141,6 +168,36 @@ std::vector<EndpointSnapshot> AnalyzerDirectory::Snapshot() {
   MutexLock lock(state_->mutex);
   while (!state_->known) state_->changed.Wait(state_->mutex);
   return state_->snapshots;
+}
+
+v1::ListAnalyzersResponse AnalyzerDirectory::ListAnalyzers() {
+  // The first endpoint that offers a name wins, as in a plan.
+  std::map<std::string, v1::ListAnalyzersResponse::Analyzer> by_name;
+  for (const EndpointSnapshot& endpoint : Snapshot()) {
+    for (const analyzer::v1::AnalyzerDescription& description : endpoint.description.analyzers()) {
+      by_name.emplace(description.name(), ToListed(endpoint, description));
+    }
+  }
+  v1::ListAnalyzersResponse response;
+  response.set_server_version(process::Version());
+  for (auto& [name, analyzer] : by_name) *response.add_analyzers() = std::move(analyzer);
+  return response;
+}
+
+absl::Status AnalyzerDirectory::Health() {
+  std::string why;
+  for (const EndpointSnapshot& endpoint : Snapshot()) {
+    if (!endpoint.status.ok()) {
+      absl::StrAppend(&why, "; service ", endpoint.name, ": ", endpoint.status.message());
+      continue;
+    }
+    for (const analyzer::v1::AnalyzerDescription& analyzer : endpoint.description.analyzers()) {
+      if (analyzer.available()) return absl::OkStatus();
+      absl::StrAppend(&why, "; ", analyzer.name(), ": ", analyzer.unavailable_reason());
+    }
+  }
+  return MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
+                   absl::StrCat("no analyzer can be used", why));
 }
 
 bool AnalyzerDirectory::known() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the analyzer services offer, kept fresh in the background so that nobody waits for a service that is down.
+// What the analyzer services offer, kept fresh in the background so that nobody waits for a service that is down: for
+// plans, for the list of analyzers, and for health.
 #pragma once
 
 #include <chrono>
@@ -9,9 +10,11 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "orchestrator/fanout/endpoint.h"
 #include "orchestrator/plan/analysis_plan.h"
+#include "reelsight/v1/video_analysis_service.pb.h"
 #include "shared/base/mutex.h"
 
 namespace reelsight::telemetry {
@@ -39,6 +42,10 @@ class AnalyzerDirectory {
 
   // What is known, in the order of the endpoints. Blocks only while known() is false.
   std::vector<EndpointSnapshot> Snapshot();
+  // The same for callers of the API: analyzers by name, those of services that do not answer as not available.
+  v1::ListAnalyzersResponse ListAnalyzers();
+  // OK if at least one analyzer can be used now, else UNAVAILABLE, which says why for each.
+  absl::Status Health();
   // Every endpoint has answered or failed once, or `first_round` has passed. Stays true.
   bool known() const;
   // Runs `done` once known() is true: at once, or on the directory's thread. It must not block.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "shared/base/status.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -13,7 +14,18 @@ namespace {
 // Answers what it is asked at once, until it is frozen; then it keeps the questions.
 class FreezingClient final : public analysis::AnalyzerClient {
  public:
-  explicit FreezingClient(bool frozen) : frozen_(frozen) {}
+  explicit FreezingClient(bool frozen) : FreezingClient(frozen, Offer("one", true)) {}
+  FreezingClient(bool frozen, analyzer::v1::DescribeResponse answer) : answer_(std::move(answer)), frozen_(frozen) {}
+
+  // A service with one analyzer.
+  static analyzer::v1::DescribeResponse Offer(const std::string& name, bool available) {
+    analyzer::v1::DescribeResponse response;
+    analyzer::v1::AnalyzerDescription& analyzer = *response.add_analyzers();
+    analyzer.set_name(name);
+    analyzer.set_available(available);
+    if (!available) analyzer.set_unavailable_reason("pull its weights");
+    return response;
+  }
 
   void Freeze() {
     MutexLock lock(mutex_);
@@ -32,7 +44,7 @@ class FreezingClient final : public analysis::AnalyzerClient {
       frozen_ = false;
       questions.swap(questions_);
     }
-    for (const DescribeCallback& question : questions) question(Answer());
+    for (const DescribeCallback& question : questions) question(answer_);
   }
 
   void Describe(const CancelToken&, DescribeCallback done) override {
@@ -44,19 +56,14 @@ class FreezingClient final : public analysis::AnalyzerClient {
         return;
       }
     }
-    done(Answer());
+    done(answer_);
   }
   void AnalyzeFrames(std::shared_ptr<const analysis::Batch>, const CancelToken&, BatchCallback) override {}
   void Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest>, const CancelToken&,
                  SummarizeCallback) override {}
 
  private:
-  static analyzer::v1::DescribeResponse Answer() {
-    analyzer::v1::DescribeResponse response;
-    response.add_analyzers()->set_name("one");
-    return response;
-  }
-
+  const analyzer::v1::DescribeResponse answer_;
   std::atomic<int> asked_ = 0;
   Mutex mutex_;
   bool frozen_ ABSL_GUARDED_BY(mutex_);
@@ -116,6 +123,45 @@ TEST(AnalyzerDirectoryTest, TheFirstAnswersEndTheWait) {
   client->Thaw();
   known.get_future().wait();
   EXPECT_TRUE(directory.Snapshot()[0].status.ok());
+}
+
+TEST(AnalyzerDirectoryTest, ListsAnalyzersByNameAndSaysWhyOneIsNotAvailable) {
+  const auto lacking = std::make_shared<FreezingClient>(false, FreezingClient::Offer("weightless", false));
+  const auto silent = std::make_shared<FreezingClient>(false, FreezingClient::Offer("early", true));
+  const auto second = std::make_shared<FreezingClient>(false, FreezingClient::Offer("early", true));
+  AnalyzerDirectory directory({Peer("lacking", lacking), Peer("silent", silent), Peer("second", second)},
+                              {.interval = absl::Milliseconds(1), .answer_timeout = absl::Milliseconds(20)}, nullptr);
+  ASSERT_TRUE(directory.Snapshot()[1].status.ok());
+  silent->Freeze();
+  Until([&] { return !directory.Snapshot()[1].status.ok(); });
+  const v1::ListAnalyzersResponse list = directory.ListAnalyzers();
+  EXPECT_FALSE(list.server_version().empty());
+  ASSERT_EQ(list.analyzers_size(), 2);
+  // The first service that offers a name has it.
+  EXPECT_EQ(list.analyzers(0).name(), "early");
+  EXPECT_EQ(list.analyzers(0).service(), "silent");
+  EXPECT_FALSE(list.analyzers(0).available());
+  EXPECT_EQ(list.analyzers(0).unavailable_reason(), "service silent does not answer: no answer within 20ms");
+  EXPECT_EQ(list.analyzers(0).result_type(), "google.protobuf.Struct");
+  EXPECT_EQ(list.analyzers(1).name(), "weightless");
+  EXPECT_FALSE(list.analyzers(1).available());
+  EXPECT_EQ(list.analyzers(1).unavailable_reason(), "pull its weights");
+  silent->Thaw();
+}
+
+TEST(AnalyzerDirectoryTest, IsHealthyWhileAServiceThatAnswersHasAnAnalyzerToUse) {
+  const auto lacking = std::make_shared<FreezingClient>(false, FreezingClient::Offer("weightless", false));
+  const auto well = std::make_shared<FreezingClient>(false);
+  AnalyzerDirectory directory({Peer("lacking", lacking), Peer("well", well)},
+                              {.interval = absl::Milliseconds(1), .answer_timeout = absl::Milliseconds(20)}, nullptr);
+  EXPECT_TRUE(directory.Health().ok());
+  well->Freeze();
+  Until([&] { return !directory.Health().ok(); });
+  const absl::Status unhealthy = directory.Health();
+  EXPECT_EQ(GetReason(unhealthy), "ANALYZER_UNAVAILABLE");
+  EXPECT_EQ(std::string(unhealthy.message()),
+            "no analyzer can be used; weightless: pull its weights; service well: no answer within 20ms");
+  well->Thaw();
 }
 
 TEST(AnalyzerDirectoryTest, TheEndWaitsForNobodyAndLeavesNobodyWaiting) {

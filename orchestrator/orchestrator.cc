@@ -26,7 +26,6 @@
 #include "shared/base/stopwatch.h"
 #include "shared/concurrency/fair_executor.h"
 #include "shared/concurrency/timer.h"
-#include "shared/process/version.h"
 #include "shared/telemetry/log.h"
 #include "shared/telemetry/metrics.h"
 
@@ -94,9 +93,9 @@ class OrchestratorImpl final : public Orchestrator {
     }
   }
 
-  v1::ListAnalyzersResponse ListAnalyzers() override;
+  v1::ListAnalyzersResponse ListAnalyzers() override { return directory_.ListAnalyzers(); }
   void WhenKnown(std::function<void()> done) override { directory_.WhenKnown(std::move(done)); }
-  absl::Status Health() override;
+  absl::Status Health() override { return directory_.Health(); }
   UploadStore& uploads() override { return *uploads_; }
   void BeginDrain() override { draining_ = true; }
   int active_runs() const override {
@@ -418,52 +417,6 @@ void OrchestratorImpl::UpdateGauges() const {
   if (metrics_ == nullptr) return;
   metrics_->orchestrator().runs_queued.Set({}, static_cast<double>(waiting_.size()));
   metrics_->orchestrator().runs_in_flight.Set({}, running_);
-}
-
-absl::Status OrchestratorImpl::Health() {
-  std::string why;
-  for (const EndpointSnapshot& endpoint : directory_.Snapshot()) {
-    if (!endpoint.status.ok()) {
-      absl::StrAppend(&why, "; service ", endpoint.name, ": ", endpoint.status.message());
-      continue;
-    }
-    for (const analyzer::v1::AnalyzerDescription& analyzer : endpoint.description.analyzers()) {
-      if (analyzer.available()) return absl::OkStatus();
-      absl::StrAppend(&why, "; ", analyzer.name(), ": ", analyzer.unavailable_reason());
-    }
-  }
-  return MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
-                   absl::StrCat("no analyzer can be used", why));
-}
-
-v1::ListAnalyzersResponse OrchestratorImpl::ListAnalyzers() {
-  v1::ListAnalyzersResponse response;
-  response.set_server_version(process::Version());
-  std::map<std::string, v1::ListAnalyzersResponse::Analyzer> by_name;
-  for (const EndpointSnapshot& endpoint : directory_.Snapshot()) {
-    for (const analyzer::v1::AnalyzerDescription& description : endpoint.description.analyzers()) {
-      v1::ListAnalyzersResponse::Analyzer analyzer;
-      analyzer.set_name(description.name());
-      analyzer.set_service(endpoint.name);
-      analyzer.set_description(description.description());
-      analyzer.set_available(description.available() && endpoint.status.ok());
-      analyzer.set_unavailable_reason(
-          endpoint.status.ok()
-              ? description.unavailable_reason()
-              : absl::StrCat("service ", endpoint.name, " does not answer: ", endpoint.status.message()));
-      for (const analyzer::v1::Model& model : description.models()) *analyzer.add_models() = ToModelInfo(model);
-      for (const analyzer::v1::Dependency& dependency : description.depends_on()) {
-        analyzer.add_depends_on(dependency.analyzer());
-      }
-      analyzer.set_sample_fps(description.sampling().sample_fps());
-      analyzer.set_options_type(description.options_type());
-      analyzer.set_result_type(description.result_type().empty() ? "google.protobuf.Struct"
-                                                                 : description.result_type());
-      by_name.emplace(description.name(), std::move(analyzer));
-    }
-  }
-  for (auto& [name, analyzer] : by_name) *response.add_analyzers() = std::move(analyzer);
-  return response;
 }
 
 absl::StatusOr<std::unique_ptr<Orchestrator>> Orchestrator::Create(const config::v1::OrchestratorConfig& config,
