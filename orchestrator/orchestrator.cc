@@ -12,8 +12,7 @@
 #include "orchestrator/decode/frame_converter.h"
 #include "orchestrator/decode/video_decoder.h"
 #include "orchestrator/fanout/run_pipeline.h"
-#include "orchestrator/merge/result_merger.h"
-#include "orchestrator/merge/timeline_builder.h"
+#include "orchestrator/merge/response_builder.h"
 #include "orchestrator/orchestrator_config.h"
 #include "orchestrator/plan/analysis_plan.h"
 #include "orchestrator/plan/request_validator.h"
@@ -36,12 +35,6 @@ using Clock = std::chrono::steady_clock;
 
 // What a caller should wait before it tries a full server again.
 constexpr absl::Duration kBusyRetryDelay = absl::Seconds(2);
-
-void AddStage(const char* name, absl::Duration time, v1::AnalyzeStats& stats) {
-  v1::AnalyzeStats::Stage& stage = *stats.add_stages();
-  stage.set_name(name);
-  *stage.mutable_time() = analysis::ToProto(time);
-}
 
 }  // namespace
 
@@ -112,7 +105,7 @@ class OrchestratorImpl final : public Orchestrator {
     AnalysisPlan plan;
     std::unique_ptr<VideoDecoder> decoder;
     absl::Duration open_time;
-    std::vector<v1::AnalyzerResult> results;
+    std::unique_ptr<ResponseBuilder> builder;
   };
 
   static PipelineInput InputOf(const Work& work) {
@@ -153,8 +146,6 @@ class OrchestratorImpl final : public Orchestrator {
   void Execute(const std::shared_ptr<Run>& run, Stopwatch since_admission);
   absl::StatusOr<ResponsePtr> Analyze(Work& work);
   absl::Status OpenVideo(Work& work);
-  ResponsePtr Merge(Work& work, const PipelineResult& result);
-  v1::AnalyzeStats MakeStats(const Work& work, const PipelineResult& result, absl::Duration merge_time) const;
   void Count(const Work& work, const PipelineResult* result) const;
   void UpdateGauges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -284,7 +275,7 @@ void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, Stopwatch since_
             .plan = {},
             .decoder = {},
             .open_time = {},
-            .results = {}};
+            .builder = {}};
   if (metrics_ != nullptr) {
     metrics_->orchestrator().run_queue_duration_seconds.Observe({}, since_admission.elapsed_seconds());
   }
@@ -315,19 +306,25 @@ absl::StatusOr<ResponsePtr> OrchestratorImpl::Analyze(Work& work) {
   ASSIGN_OR_RETURN(const std::unique_ptr<FrameConverter> converter, FrameConverter::Create(work.decoder->info()));
 
   const PipelineInput input = InputOf(work);
-  work.results.resize(work.plan.analyzers.size());
+  work.builder = std::make_unique<ResponseBuilder>(work.plan);
   PipelineObserver observer;
   observer.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) { work.run->SendProgress(progress); };
   observer.on_outcome = [&](int place, const AnalyzerOutcome& outcome) {
-    work.results[place] = MakeResult(work.plan.analyzers[place], outcome, work.since_admission.elapsed());
-    if (work.plan.analyzers[place].requested) work.run->SendResult(work.results[place]);
+    const v1::AnalyzerResult& answer = work.builder->AddOutcome(place, outcome, work.since_admission.elapsed());
+    if (work.plan.analyzers[place].requested) work.run->SendResult(answer);
   };
   absl::StatusOr<PipelineResult> result =
       RunPipeline({work.plan, *work.decoder, *converter, endpoints, *pool_, concurrency::ProcessTimer(), metrics_},
                   input, observer, cancel, work.run->work());
   Count(work, result.ok() ? &*result : nullptr);
   RETURN_IF_ERROR(result.status());
-  return Merge(work, *result);
+  return std::make_shared<v1::AnalyzeResponse>(
+      work.builder->BuildResponse({.request_id = work.run->id(),
+                                   .video = work.decoder->info(),
+                                   .source_bytes = work.decoder->source_bytes(),
+                                   .open_time = work.open_time,
+                                   .since_admission = work.since_admission},
+                                  *result));
 }
 
 absl::Status OrchestratorImpl::OpenVideo(Work& work) {
@@ -346,52 +343,6 @@ absl::Status OrchestratorImpl::OpenVideo(Work& work) {
   return absl::OkStatus();
 }
 
-ResponsePtr OrchestratorImpl::Merge(Work& work, const PipelineResult& result) {
-  const Stopwatch stopwatch;
-  auto response = std::make_shared<v1::AnalyzeResponse>();
-  response->set_request_id(work.run->id());
-  *response->mutable_video() = work.decoder->info();
-  std::vector<AnalyzerEntries> entries;
-  for (size_t i = 0; i < result.outcomes.size(); ++i) {
-    if (!result.outcomes[i].status.ok()) continue;
-    const auto& timeline = result.outcomes[i].summary.timeline();
-    entries.push_back({work.plan.analyzers[i].description.name(), {timeline.begin(), timeline.end()}});
-    // What was not asked for gives the timeline its shots and scenes, and nothing else.
-    if (!work.plan.analyzers[i].requested) {
-      std::erase_if(entries.back().entries, [](const analyzer::v1::TimelineEntry& entry) {
-        return entry.kind() == analyzer::v1::TimelineEntry::KIND_UNSPECIFIED;
-      });
-    }
-  }
-  *response->mutable_timeline() = BuildTimeline(entries, result.segments);
-  for (const int place : work.plan.answer_order) *response->add_results() = std::move(work.results[place]);
-  response->set_summary(MakeSummary(*response, work.plan.left_out));
-  *response->mutable_stats() = MakeStats(work, result, stopwatch.elapsed());
-  return response;
-}
-
-v1::AnalyzeStats OrchestratorImpl::MakeStats(const Work& work, const PipelineResult& result,
-                                             absl::Duration merge_time) const {
-  v1::AnalyzeStats stats;
-  *stats.mutable_elapsed() = analysis::ToProto(work.since_admission.elapsed());
-  AddStage("open", work.open_time, stats);
-  AddStage("decode", result.decode_time, stats);
-  AddStage("convert", result.feeder.convert_time, stats);
-  AddStage("wait", result.feeder.wait_time, stats);
-  AddStage("summarize", result.summarize_time, stats);
-  AddStage("merge", merge_time, stats);
-  stats.set_frames_decoded(result.frames_decoded);
-  stats.set_frames_analyzed(result.feeder.frames_analyzed);
-  stats.set_source_bytes(work.decoder->source_bytes());
-  stats.set_sent_bytes(result.sent_bytes);
-  stats.set_shared_conversions(result.feeder.shared_conversions);
-  for (const AnalyzerOutcome& outcome : result.outcomes) {
-    stats.set_cache_hits(stats.cache_hits() + outcome.frames.cache_hits + outcome.summary.cache_hits());
-    stats.set_cache_misses(stats.cache_misses() + outcome.frames.cache_misses + outcome.summary.cache_misses());
-  }
-  return stats;
-}
-
 void OrchestratorImpl::Count(const Work& work, const PipelineResult* result) const {
   if (metrics_ == nullptr) return;
   telemetry::OrchestratorMetrics& metrics = metrics_->orchestrator();
@@ -404,8 +355,7 @@ void OrchestratorImpl::Count(const Work& work, const PipelineResult* result) con
   for (const TimeSpan& segment : result->segments) {
     metrics.video_seconds_total.Add({}, std::max(0.0, absl::ToDoubleSeconds(segment.end - segment.start)));
   }
-  for (size_t i = 0; i < work.results.size(); ++i) {
-    const v1::AnalyzerResult& answer = work.results[i];
+  for (const v1::AnalyzerResult& answer : work.builder->results()) {
     const auto code = static_cast<absl::StatusCode>(answer.status().code());
     metrics.analyzer_results_total.Add({answer.analyzer(), telemetry::CodeLabel(code)});
     metrics.analyzer_result_duration_seconds.Observe(
