@@ -9,17 +9,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/analyzer_directory.h"
-#include "orchestrator/decode/frame_converter.h"
-#include "orchestrator/decode/video_decoder.h"
-#include "orchestrator/fanout/run_pipeline.h"
-#include "orchestrator/merge/response_builder.h"
 #include "orchestrator/orchestrator_config.h"
-#include "orchestrator/plan/analysis_plan.h"
 #include "orchestrator/plan/request_validator.h"
 #include "orchestrator/run_registry.h"
 #include "orchestrator/source/source_opener.h"
 #include "orchestrator/source/upload_store.h"
-#include "shared/analysis/analyzer.h"
+#include "orchestrator/video_run.h"
 #include "shared/base/out_of_memory.h"
 #include "shared/base/status.h"
 #include "shared/base/stopwatch.h"
@@ -97,26 +92,6 @@ class OrchestratorImpl final : public Orchestrator {
   }
 
  private:
-  // Everything one run needs while it is worked on.
-  struct Work {
-    std::shared_ptr<Run> run;
-    std::shared_ptr<const v1::AnalyzeRequest> request;
-    Stopwatch since_admission;
-    AnalysisPlan plan;
-    std::unique_ptr<VideoDecoder> decoder;
-    absl::Duration open_time;
-    std::unique_ptr<ResponseBuilder> builder;
-  };
-
-  static PipelineInput InputOf(const Work& work) {
-    PipelineInput input{.request_id = work.run->id(), .profile = work.request->sampling_profile(), .segments = {}};
-    for (const v1::TimeSpan& segment : work.request->segments()) {
-      input.segments.push_back(
-          {analysis::FromProto(segment.start_offset()), analysis::FromProto(segment.end_offset())});
-    }
-    return input;
-  }
-
   // A run that waits for a runner.
   struct Waiting {
     std::shared_ptr<Run> run;
@@ -144,9 +119,6 @@ class OrchestratorImpl final : public Orchestrator {
   void CountRun(const absl::Status& status, Stopwatch since_admission) const;
 
   void Execute(const std::shared_ptr<Run>& run, Stopwatch since_admission);
-  absl::StatusOr<ResponsePtr> Analyze(Work& work);
-  absl::Status OpenVideo(Work& work);
-  void Count(const Work& work, const PipelineResult* result) const;
   void UpdateGauges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const config::v1::OrchestratorConfig config_;
@@ -269,18 +241,13 @@ void OrchestratorImpl::CountRun(const absl::Status& status, Stopwatch since_admi
 }
 
 void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, Stopwatch since_admission) {
-  Work work{.run = run,
-            .request = run->request(),
-            .since_admission = since_admission,
-            .plan = {},
-            .decoder = {},
-            .open_time = {},
-            .builder = {}};
   if (metrics_ != nullptr) {
     metrics_->orchestrator().run_queue_duration_seconds.Observe({}, since_admission.elapsed_seconds());
   }
-  absl::StatusOr<ResponsePtr> response = OrOutOfMemory("analysing the video", [&] { return Analyze(work); });
-  work.decoder.reset();
+  absl::StatusOr<ResponsePtr> response = OrOutOfMemory("analysing the video", [&] {
+    return VideoRun({config_, endpoints_, directory_, *opener_, *pool_, metrics_}, *run, since_admission)
+        .AnalyzeVideo();
+  });
   // Before the caller hears of it: who then asks how many runs there are must not find this one.
   Next();
   const absl::Status status = response.status();
@@ -293,74 +260,6 @@ void OrchestratorImpl::Execute(const std::shared_ptr<Run>& run, Stopwatch since_
   }
   run->Finish(std::move(response));
   registry_.Sweep(Clock::now());
-}
-
-absl::StatusOr<ResponsePtr> OrchestratorImpl::Analyze(Work& work) {
-  const CancelToken& cancel = work.run->cancel();
-  RETURN_IF_ERROR(cancel.status());
-  const std::vector<EndpointSnapshot> services = directory_.Snapshot();
-  ASSIGN_OR_RETURN(work.plan, MakePlan(*work.request, services));
-  const std::vector<Endpoint> endpoints = WithinParallelism(endpoints_, services);
-  RETURN_IF_ERROR(OpenVideo(work));
-  work.run->SendVideo(work.decoder->info());
-  ASSIGN_OR_RETURN(const std::unique_ptr<FrameConverter> converter, FrameConverter::Create(work.decoder->info()));
-
-  const PipelineInput input = InputOf(work);
-  work.builder = std::make_unique<ResponseBuilder>(work.plan);
-  PipelineObserver observer;
-  observer.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) { work.run->SendProgress(progress); };
-  observer.on_outcome = [&](int place, const AnalyzerOutcome& outcome) {
-    const v1::AnalyzerResult& answer = work.builder->AddOutcome(place, outcome, work.since_admission.elapsed());
-    if (work.plan.analyzers[place].requested) work.run->SendResult(answer);
-  };
-  absl::StatusOr<PipelineResult> result =
-      RunPipeline({work.plan, *work.decoder, *converter, endpoints, *pool_, concurrency::ProcessTimer(), metrics_},
-                  input, observer, cancel, work.run->work());
-  Count(work, result.ok() ? &*result : nullptr);
-  RETURN_IF_ERROR(result.status());
-  return std::make_shared<v1::AnalyzeResponse>(
-      work.builder->BuildResponse({.request_id = work.run->id(),
-                                   .video = work.decoder->info(),
-                                   .source_bytes = work.decoder->source_bytes(),
-                                   .open_time = work.open_time,
-                                   .since_admission = work.since_admission},
-                                  *result));
-}
-
-absl::Status OrchestratorImpl::OpenVideo(Work& work) {
-  const Stopwatch stopwatch;
-  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, opener_->Open(work.request, work.run->work()));
-  VideoDecoder::Options options;
-  options.thread_count = config_.decode_threads();
-  options.limits.max_frame_pixels = config_.limits().max_frame_pixels();
-  options.limits.max_duration = absl::Seconds(config_.limits().max_duration_seconds());
-  options.limits.max_frames = config_.limits().max_frames();
-  ASSIGN_OR_RETURN(work.decoder, VideoDecoder::Open(std::move(source), std::move(options), work.run->work()));
-  work.open_time = stopwatch.elapsed();
-  if (metrics_ != nullptr) {
-    metrics_->orchestrator().open_duration_seconds.Observe({}, absl::ToDoubleSeconds(work.open_time));
-  }
-  return absl::OkStatus();
-}
-
-void OrchestratorImpl::Count(const Work& work, const PipelineResult* result) const {
-  if (metrics_ == nullptr) return;
-  telemetry::OrchestratorMetrics& metrics = metrics_->orchestrator();
-  metrics.source_bytes_total.Add({}, work.decoder->source_bytes());
-  if (result == nullptr) return;
-  metrics.frames_decoded_total.Add({}, result->frames_decoded);
-  metrics.decode_duration_seconds.Observe({}, absl::ToDoubleSeconds(result->decode_time));
-  metrics.convert_duration_seconds.Observe({}, absl::ToDoubleSeconds(result->feeder.convert_time));
-  metrics.wait_duration_seconds.Observe({}, absl::ToDoubleSeconds(result->feeder.wait_time));
-  for (const TimeSpan& segment : result->segments) {
-    metrics.video_seconds_total.Add({}, std::max(0.0, absl::ToDoubleSeconds(segment.end - segment.start)));
-  }
-  for (const v1::AnalyzerResult& answer : work.builder->results()) {
-    const auto code = static_cast<absl::StatusCode>(answer.status().code());
-    metrics.analyzer_results_total.Add({answer.analyzer(), telemetry::CodeLabel(code)});
-    metrics.analyzer_result_duration_seconds.Observe(
-        {answer.analyzer()}, absl::ToDoubleSeconds(analysis::FromProto(answer.timing().elapsed())));
-  }
 }
 
 void OrchestratorImpl::UpdateGauges() const {
