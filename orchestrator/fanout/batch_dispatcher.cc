@@ -26,6 +26,15 @@ std::vector<std::string> AnalyzersOf(const analysis::Batch& batch) {
   return names;
 }
 
+// The batch with the work of `analyzers` alone.
+std::shared_ptr<const analysis::Batch> ReducedTo(const std::set<std::string>& analyzers,
+                                                 std::shared_ptr<const analysis::Batch> batch) {
+  if (analyzers.size() == batch->work.size()) return batch;
+  auto reduced = std::make_shared<analysis::Batch>(*batch);
+  std::erase_if(reduced->work, [&](const analysis::Work& work) { return !analyzers.contains(work.analyzer); });
+  return reduced;
+}
+
 }  // namespace
 
 // Outlives the dispatcher for as long as an attempt is under way: every callback holds a reference. See Note [The last
@@ -86,8 +95,13 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
 
   // REQUIRES: `pending` counts as under way.
   void SendBatch(int service, const PendingPtr& pending) {
-    pending->batch = WithoutFailed(std::move(pending->batch));
-    if (pending->batch == nullptr || cancel.cancelled()) return EndBatch(service, pending);
+    std::set<std::string> wanted;
+    {
+      MutexLock lock(mutex);
+      wanted = WantedAnalyzers(*pending);
+    }
+    if (wanted.empty() || cancel.cancelled()) return EndBatch(service, pending);
+    pending->batch = ReducedTo(wanted, std::move(pending->batch));
     pending->start = Clock::now();
     services[service].client->AnalyzeFrames(
         pending->batch, pending->token,
@@ -101,20 +115,13 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     return it != outcomes.end() && !it->second.status.ok();
   }
 
-  // The batch without work of analyzers that were given up; null if no work is left.
-  std::shared_ptr<const analysis::Batch> WithoutFailed(std::shared_ptr<const analysis::Batch> batch) {
-    std::vector<analysis::Work> work_left;
-    {
-      MutexLock lock(mutex);
-      for (const analysis::Work& work : batch->work) {
-        if (!is_failed(work.analyzer)) work_left.push_back(work);
-      }
+  // The analyzers of the batch that were not given up; none: nobody wants its answer any more.
+  std::set<std::string> WantedAnalyzers(const Pending& pending) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::set<std::string> wanted;
+    for (const std::string& name : pending.analyzers) {
+      if (!is_failed(name)) wanted.insert(name);
     }
-    if (work_left.empty()) return nullptr;
-    if (work_left.size() == batch->work.size()) return batch;
-    auto stripped = std::make_shared<analysis::Batch>(*batch);
-    stripped->work = std::move(work_left);
-    return stripped;
+    return wanted;
   }
 
   void OnAnswer(int service, const PendingPtr& pending, absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response) {
@@ -170,14 +177,12 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     outcome.results.clear();
   }
 
-  // Those of batches under way of which nobody wants the answer any more.
+  // Those of batches under way whose answer nobody wants any more.
   std::vector<CancelToken> TokensOfUselessBatches() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::vector<CancelToken> tokens;
     for (const Queue& queue : queues) {
       for (const PendingPtr& pending : queue.under_way) {
-        bool wanted = false;
-        for (const std::string& name : pending->analyzers) wanted = wanted || !is_failed(name);
-        if (!wanted) tokens.push_back(pending->token);
+        if (WantedAnalyzers(*pending).empty()) tokens.push_back(pending->token);
       }
     }
     return tokens;
@@ -246,8 +251,7 @@ absl::StatusOr<bool> BatchDispatcher::WaitIdle(absl::Duration timeout) {
 
 bool BatchDispatcher::failed(const std::string& analyzer) const {
   MutexLock lock(core_->mutex);
-  const auto it = core_->outcomes.find(analyzer);
-  return it != core_->outcomes.end() && !it->second.status.ok();
+  return core_->is_failed(analyzer);
 }
 
 std::map<std::string, int64_t> BatchDispatcher::frames_done() const {
