@@ -153,15 +153,12 @@ void Run::Detach(const std::shared_ptr<Caller>& caller, const absl::Status& why)
   TestPause("Run::Detach");
   if (alone) cancel_.Cancel(why);
   caller->End(why, timer_);
-  // Its link, inside whose function this may run, must not be destroyed here.
-  timer_.RunAt(Clock::now(), [caller] {});
 }
 
 template <typename Event>
-void Run::DeliverToAll(std::vector<std::shared_ptr<Caller>> callers, void (RunObserver::*method)(const Event&),
+void Run::DeliverToAll(const std::vector<std::shared_ptr<Caller>>& callers, void (RunObserver::*method)(const Event&),
                        const Event& event) {
   for (const std::shared_ptr<Caller>& caller : callers) caller->Deliver(method, event);
-  timer_.RunAt(Clock::now(), [callers = std::move(callers)] {});
 }
 
 void Run::SendPlace(int place) {
@@ -173,7 +170,7 @@ void Run::SendPlace(int place) {
     place_ = place;
     callers = callers_;
   }
-  DeliverToAll(std::move(callers), &RunObserver::OnProgress, progress);
+  DeliverToAll(callers, &RunObserver::OnProgress, progress);
 }
 
 void Run::SendVideo(const v1::VideoInfo& video) {
@@ -183,7 +180,7 @@ void Run::SendVideo(const v1::VideoInfo& video) {
     video_ = std::make_unique<v1::VideoInfo>(video);
     callers = callers_;
   }
-  DeliverToAll(std::move(callers), &RunObserver::OnVideo, video);
+  DeliverToAll(callers, &RunObserver::OnVideo, video);
 }
 
 void Run::SendProgress(const v1::AnalyzeStreamResponse::Progress& progress) {
@@ -192,7 +189,7 @@ void Run::SendProgress(const v1::AnalyzeStreamResponse::Progress& progress) {
     MutexLock lock(mutex_);
     callers = callers_;
   }
-  DeliverToAll(std::move(callers), &RunObserver::OnProgress, progress);
+  DeliverToAll(callers, &RunObserver::OnProgress, progress);
 }
 
 void Run::SendResult(const v1::AnalyzerResult& result) {
@@ -202,7 +199,7 @@ void Run::SendResult(const v1::AnalyzerResult& result) {
     results_.push_back(result);
     callers = callers_;
   }
-  DeliverToAll(std::move(callers), &RunObserver::OnResult, result);
+  DeliverToAll(callers, &RunObserver::OnResult, result);
 }
 
 void Run::Finish(absl::StatusOr<ResponsePtr> result) {
@@ -230,7 +227,6 @@ void Run::Finish(absl::StatusOr<ResponsePtr> result) {
     video_.reset();
   }
   for (const std::shared_ptr<Caller>& caller : all) caller->End(result, timer_);
-  timer_.RunAt(Clock::now(), [all = std::move(all)] {});
 }
 
 Clock::time_point Run::finished_at() const {

@@ -15,6 +15,9 @@
 namespace reelsight::orchestrator {
 
 // Thread-safe. Events come from one thread at a time.
+//
+// Lock order: a caller's mutex, then the run's, then those of tokens and of the timer. Observers are called under their
+// caller's mutex alone; `done`, and what hangs on a token, under none.
 class Run : public std::enable_shared_from_this<Run> {
  public:
   // `timer` must outlive the run and its callers.
@@ -53,11 +56,16 @@ class Run : public std::enable_shared_from_this<Run> {
  private:
   // One caller.
   struct Caller {
+    // Constant after construction.
+    const CancelToken::Clock::time_point deadline;
+
     Mutex mutex;
+    // Guarded by mutex.
     RunObserver* observer ABSL_GUARDED_BY(mutex) = nullptr;
     DoneCallback done ABSL_GUARDED_BY(mutex);
-    std::unique_ptr<CancelToken::Callback> link;
-    const CancelToken::Clock::time_point deadline;
+    // Detaches the caller when its token is cancelled. Its function holds the caller while it runs: so it may be the
+    // one that destroys it, and nobody else who does ever waits for it.
+    std::unique_ptr<CancelToken::Callback> link ABSL_GUARDED_BY(mutex);
     // Wakes the caller's token at `deadline`, because it does not ring by itself.
     concurrency::Timer::Ticket alarm ABSL_GUARDED_BY(mutex);
 
@@ -81,12 +89,13 @@ class Run : public std::enable_shared_from_this<Run> {
   };
 
   template <typename Event>
-  void DeliverToAll(std::vector<std::shared_ptr<Caller>> callers, void (RunObserver::*method)(const Event&),
+  void DeliverToAll(const std::vector<std::shared_ptr<Caller>>& callers, void (RunObserver::*method)(const Event&),
                     const Event& event);
   void Detach(const std::shared_ptr<Caller>& caller, const absl::Status& why);
   // Lets work() ring for the last deadline of those who now wait.
   void SetWorkAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Constant after construction; the tokens and the timer synchronise themselves.
   const std::string id_;
   concurrency::Timer& timer_;
   const CancelToken cancel_;
@@ -94,6 +103,7 @@ class Run : public std::enable_shared_from_this<Run> {
   const CancelToken::Callback work_link_;
 
   mutable Mutex mutex_;
+  // Guarded by mutex_.
   std::shared_ptr<const v1::AnalyzeRequest> request_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Caller>> callers_ ABSL_GUARDED_BY(mutex_);
   int place_ ABSL_GUARDED_BY(mutex_) = 0;

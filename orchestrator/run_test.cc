@@ -97,6 +97,23 @@ TEST(RunTest, CancelAgainstFinishEndsEachCallerOnce) {
   }
 }
 
+TEST(RunTest, LeavingAgainstEventsEndsTheCallerOnceAndNobodyWaits) {
+  for (int round = 0; round < 200; ++round) {
+    auto run = MakeRun();
+    Recorder recorder;
+    CancelToken cancel;
+    std::atomic<int> ends = 0;
+    run->Attach(&recorder, cancel, [&](auto) { ++ends; });
+    std::thread canceller([&] { cancel.Cancel(); });
+    while (ends == 0) run->SendVideo({});
+    canceller.join();
+    const int videos = recorder.videos;
+    run->SendVideo({});
+    EXPECT_EQ(recorder.videos, videos);
+    EXPECT_EQ(ends, 1);
+  }
+}
+
 TEST(RunTest, WhatAllHaveLeftCannotBeJoined) {
   auto run = MakeRun();
   CancelToken cancel;
