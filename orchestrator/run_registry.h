@@ -15,8 +15,10 @@
 
 namespace reelsight::orchestrator {
 
-// Thread-safe. Its mutex comes before those of its runs, which know nothing of it. Runs, and with them answers and
-// whatever callers left behind, are destroyed without it: that may take long, and may come back here.
+// Thread-safe.
+//
+// Lock order: its mutex, then those of its runs, which know nothing of it. Runs, and with them answers and whatever
+// callers left behind, are destroyed without it: that may take long, and may come back here.
 class RunRegistry {
  public:
   using Clock = std::chrono::steady_clock;
@@ -52,9 +54,12 @@ class RunRegistry {
   // Moves those whose time is over, or for which there is no room, to `gone`, to be destroyed without the lock.
   void SweepLocked(Clock::time_point now, std::vector<Runs::node_type>& gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Constant after construction; the timer synchronises itself.
   const Options options_;
   concurrency::Timer& timer_;
+
   Mutex mutex_;
+  // Guarded by mutex_.
   Runs runs_ ABSL_GUARDED_BY(mutex_);
 };
 

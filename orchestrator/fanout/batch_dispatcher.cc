@@ -39,17 +39,22 @@ std::shared_ptr<const analysis::Batch> ReducedTo(const std::set<std::string>& an
 
 // Outlives the dispatcher for as long as an attempt is under way: every callback holds a reference. See Note [The last
 // touch] in test_pause.h.
+//
+// Lock order: `mutex`, then those of tokens, which are made and asked under it, but not cancelled. `mutex` and
+// `wake_mutex` are never held together. No service and no waiter is called under `mutex`.
 struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Core> {
   Core(std::vector<ServiceCall> services_in, std::shared_ptr<const AttemptLog> log_in, const CancelToken& cancel_in)
       : services(std::move(services_in)), log(std::move(log_in)), cancel(cancel_in), queues(services.size()) {}
 
   // A batch that waits or is under way.
   struct Pending {
-    std::shared_ptr<const analysis::Batch> batch;
-    // Whose batch it was when it was submitted; some may have been given up since.
+    // Constant once it is queued. Whose batch it was when it was submitted; some may have been given up since.
     std::vector<std::string> analyzers;
     // Ends the batch alone.
     CancelToken token;
+
+    // Used by one thread at a time: who submits it, who sends it, who brings its answer.
+    std::shared_ptr<const analysis::Batch> batch;
     Clock::time_point start;
   };
   using PendingPtr = std::shared_ptr<Pending>;
@@ -58,22 +63,6 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     std::deque<PendingPtr> waiting;
     std::set<PendingPtr> under_way;
   };
-
-  // Constant.
-  const std::vector<ServiceCall> services;
-  const std::shared_ptr<const AttemptLog> log;
-  const CancelToken cancel;
-
-  // Guarded. No service and no waiter is called under the lock.
-  mutable Mutex mutex;
-  CondVar changed;
-  std::vector<Queue> queues ABSL_GUARDED_BY(mutex);
-  std::map<std::string, FrameOutcome> outcomes ABSL_GUARDED_BY(mutex);
-  // Batches of each analyzer that wait or are under way.
-  std::map<std::string, int64_t> left ABSL_GUARDED_BY(mutex);
-  // Held while `wake` runs, so that nobody is called once it is replaced; never with `mutex`.
-  Mutex wake_mutex;
-  std::function<void()> wake ABSL_GUARDED_BY(wake_mutex);
 
   // Starts what may start at `service`.
   void StartWaiting(int service) {
@@ -206,6 +195,24 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     return std::all_of(queues.begin(), queues.end(),
                        [](const Queue& queue) { return queue.waiting.empty() && queue.under_way.empty(); });
   }
+
+  // Constant after construction; the log and the token synchronise themselves.
+  const std::vector<ServiceCall> services;
+  const std::shared_ptr<const AttemptLog> log;
+  const CancelToken cancel;
+
+  mutable Mutex mutex;
+  CondVar changed;
+  // Guarded by mutex.
+  std::vector<Queue> queues ABSL_GUARDED_BY(mutex);
+  std::map<std::string, FrameOutcome> outcomes ABSL_GUARDED_BY(mutex);
+  // Batches of each analyzer that wait or are under way.
+  std::map<std::string, int64_t> left ABSL_GUARDED_BY(mutex);
+
+  // Held while `wake` runs, so that nobody is called once it is replaced.
+  Mutex wake_mutex;
+  // Guarded by wake_mutex.
+  std::function<void()> wake ABSL_GUARDED_BY(wake_mutex);
 };
 
 BatchDispatcher::BatchDispatcher(std::vector<ServiceCall> services, std::shared_ptr<const AttemptLog> log,
@@ -227,7 +234,7 @@ absl::Status BatchDispatcher::Submit(int service, std::shared_ptr<const analysis
         ++core.left[name];
       }
       core.queues[service].waiting.push_back(std::make_shared<Core::Pending>(
-          Core::Pending{std::move(batch), std::move(analyzers), CancelToken::ChildOf(core.cancel), {}}));
+          Core::Pending{std::move(analyzers), CancelToken::ChildOf(core.cancel), std::move(batch), {}}));
       break;
     }
     TestPause("BatchDispatcher::Submit");

@@ -63,6 +63,9 @@ struct BatcherOptions {
 //
 // Fair: batches take items of the clients in turn, oldest first within a client. Only items of one key go together.
 // Items whose caller was cancelled, or whose deadline has passed, are dropped before they are batched.
+//
+// Lock order: its mutex, then that of a call's token, which is only asked. Neither the function that runs a batch nor a
+// cancellation is called under it.
 template <typename Item, typename Result>
 class DynamicBatcher {
  public:
@@ -349,6 +352,7 @@ class DynamicBatcher {
     if (options_.observer.on_queue) options_.observer.on_queue(queued_);
   }
 
+  // Constant after construction.
   const BatcherOptions options_;
   const KeyOf key_of_;
   const RunBatch run_;
@@ -356,9 +360,10 @@ class DynamicBatcher {
   mutable Mutex mutex_;
   // The queue, a call or the number of running batches changed.
   CondVar changed_;
+  // Guarded by mutex_.
+  int64_t queued_ ABSL_GUARDED_BY(mutex_) = 0;
   // Clients with waiting items, in the order of their turns.
   std::list<Client> clients_ ABSL_GUARDED_BY(mutex_);
-  int64_t queued_ ABSL_GUARDED_BY(mutex_) = 0;
   int running_ ABSL_GUARDED_BY(mutex_) = 0;
   BatchLimit limit_ ABSL_GUARDED_BY(mutex_);
 };

@@ -59,6 +59,9 @@ struct CacheOptions {
 };
 
 // Thread-safe. Handles may outlive the cache.
+//
+// Lock order: its mutex, then the signal's. Values are loaded and destroyed, handles given back and memory measured
+// without either.
 template <typename Value>
 class PinnedLruCache {
  public:
@@ -457,11 +460,16 @@ class PinnedLruCache {
     if (options_.observer.on_used) options_.observer.on_used(used_bytes_);
   }
 
+  // Constant after construction; what the pointers lead to synchronises itself, and lives as long as handles do.
   const CacheOptions options_;
+  const std::shared_ptr<Signal> signal_ = std::make_shared<Signal>();
+  // Counts uses of all values: a finer order than the clock's.
+  const std::shared_ptr<std::atomic<int64_t>> uses_ = std::make_shared<std::atomic<int64_t>>(0);
 
   mutable Mutex mutex_;
   // A load ended.
   CondVar changed_;
+  // Guarded by mutex_.
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   // Last failures, for the back-off.
   std::map<std::string, Failure> failures_ ABSL_GUARDED_BY(mutex_);
@@ -471,9 +479,6 @@ class PinnedLruCache {
   int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Who waits for room, in the order of coming.
   std::list<const Caller*> queue_ ABSL_GUARDED_BY(mutex_);
-  const std::shared_ptr<Signal> signal_ = std::make_shared<Signal>();
-  // Counts uses of all values: a finer order than the clock's.
-  const std::shared_ptr<std::atomic<int64_t>> uses_ = std::make_shared<std::atomic<int64_t>>(0);
 };
 
 }  // namespace reelsight::cache
