@@ -110,7 +110,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedBackend>> EmbeddedBackend::Create(config:
 absl::StatusOr<v1::AnalyzeResponse> EmbeddedBackend::Analyze(const std::string& input, v1::AnalyzeRequest request,
                                                              AnalysisObserver* observer, const CancelToken& cancel) {
   request.set_uri(input);
-  return orchestrator_->Analyze(request, observer, cancel);
+  return orchestrator_->AnalyzeAndWait(request, observer, cancel);
 }
 
 absl::StatusOr<v1::ListAnalyzersResponse> EmbeddedBackend::ListAnalyzers(const CancelToken& cancel) {

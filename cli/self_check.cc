@@ -72,7 +72,7 @@ Finding RunClip(EmbeddedBackend& backend, const CancelToken& cancel) {
   v1::AnalyzeRequest request;
   request.set_content(clip->avi);
   const auto start = std::chrono::steady_clock::now();
-  const auto response = backend.orchestrator().Analyze(request, nullptr, cancel);
+  const auto response = backend.orchestrator().AnalyzeAndWait(request, nullptr, cancel);
   const absl::Duration elapsed = absl::FromChrono(std::chrono::steady_clock::now() - start);
   if (!response.ok()) {
     finding.found = std::string(response.status().message());

@@ -11,8 +11,8 @@ namespace reelsight::orchestrator {
 void AnalyzeStreamReactor::Start(Orchestrator& orchestrator, std::shared_ptr<const v1::AnalyzeRequest> request) {
   if (!scope_.admitted().ok()) return OnEnd(scope_.admitted());
   scope_.set_request_id(request->request_id());
-  orchestrator.Start(std::move(request), this, scope_.cancel(),
-                     [this](absl::StatusOr<ResponsePtr> result) { OnEnd(std::move(result)); });
+  orchestrator.StartRun(std::move(request), this, scope_.cancel(),
+                        [this](absl::StatusOr<ResponsePtr> result) { OnEnd(std::move(result)); });
 }
 
 template <typename Change>

@@ -36,8 +36,8 @@ class ScriptedOrchestrator final : public Orchestrator {
     CancelToken cancel;
     DoneCallback done;
   };
-  void Start(std::shared_ptr<const v1::AnalyzeRequest>, RunObserver* observer, const CancelToken& cancel,
-             DoneCallback done) override {
+  void StartRun(std::shared_ptr<const v1::AnalyzeRequest>, RunObserver* observer, const CancelToken& cancel,
+                DoneCallback done) override {
     started_.set_value({observer, cancel, std::move(done)});
   }
   Caller WaitForCaller() { return started_.get_future().get(); }

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "orchestrator/merge/result_merger.h"
+#include "orchestrator/merge/analyzer_result.h"
 #include "shared/base/status.h"
 #include "shared/process/version.h"
 #include "shared/telemetry/metrics.h"
@@ -61,7 +61,7 @@ struct AnalyzerDirectory::State {
   std::vector<std::function<void()>> waiting ABSL_GUARDED_BY(mutex);
   bool stopping ABSL_GUARDED_BY(mutex) = false;
 
-  void Hear(size_t i, absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  void NoteAnswer(size_t i, absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     snapshots[i].status = std::move(status);
     endpoints[i].heard = news = true;
     changed.NotifyAll();
@@ -79,7 +79,7 @@ AnalyzerDirectory::AnalyzerDirectory(const std::vector<Endpoint>& endpoints, Opt
           {.name = endpoint.name, .description = {}, .status = absl::UnavailableError("it has not answered yet")});
     }
   }
-  thread_ = std::thread([this] { Work(); });
+  thread_ = std::thread([this] { KeepAsking(); });
 }
 
 AnalyzerDirectory::~AnalyzerDirectory() {
@@ -94,7 +94,7 @@ AnalyzerDirectory::~AnalyzerDirectory() {
   thread_.join();
 }
 
-AnalyzerDirectory::Clock::time_point AnalyzerDirectory::Ask() {
+AnalyzerDirectory::Clock::time_point AnalyzerDirectory::AskServices() {
   const Clock::duration timeout = absl::ToChronoNanoseconds(options_.answer_timeout);
   const Clock::time_point now = Clock::now();
   Clock::time_point look_again = now + absl::ToChronoNanoseconds(options_.interval);
@@ -111,8 +111,9 @@ AnalyzerDirectory::Clock::time_point AnalyzerDirectory::Ask() {
       }
       if (endpoint.asking && !endpoint.overdue && endpoint.asked_at + timeout <= now) {
         endpoint.overdue = true;
-        state_->Hear(i, MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
-                                  absl::StrCat("no answer within ", absl::FormatDuration(options_.answer_timeout))));
+        state_->NoteAnswer(i,
+                           MakeError(absl::StatusCode::kUnavailable, Reason::kAnalyzerUnavailable,
+                                     absl::StrCat("no answer within ", absl::FormatDuration(options_.answer_timeout))));
       }
       if (endpoint.asking && endpoint.overdue) continue;
       look_again = std::min(look_again, endpoint.asking ? endpoint.asked_at + timeout : endpoint.next);
@@ -125,17 +126,17 @@ AnalyzerDirectory::Clock::time_point AnalyzerDirectory::Ask() {
       EndpointState& endpoint = state->endpoints[i];
       endpoint.asking = false;
       endpoint.next = Clock::now() + absl::ToChronoNanoseconds(interval);
-      state->Hear(i, answer.status());
+      state->NoteAnswer(i, answer.status());
       if (answer.ok()) state->snapshots[i].description = *std::move(answer);
     });
   }
   return look_again;
 }
 
-void AnalyzerDirectory::Work() {
+void AnalyzerDirectory::KeepAsking() {
   const Clock::time_point first_round_ends = Clock::now() + absl::ToChronoNanoseconds(options_.first_round);
   while (true) {
-    Clock::time_point next = Ask();
+    Clock::time_point next = AskServices();
     std::vector<std::function<void()>> ready;
     {
       MutexLock lock(state_->mutex);

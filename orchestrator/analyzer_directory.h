@@ -55,9 +55,9 @@ class AnalyzerDirectory {
   using Clock = std::chrono::steady_clock;
   struct EndpointState;
   struct State;
-  void Work();
+  void KeepAsking();
   // Begins to ask those whose turn has come; tells of those that took too long. Returns when to look again.
-  Clock::time_point Ask();
+  Clock::time_point AskServices();
 
   const std::vector<Endpoint> endpoints_;
   const Options options_;

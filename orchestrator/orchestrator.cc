@@ -42,7 +42,7 @@ class OrchestratorImpl final : public Orchestrator {
         registry_({.retention = absl::Seconds(config.retention_seconds())}, concurrency::ProcessTimer()),
         queue_(
             {.max_running = config.max_concurrent_runs(), .max_waiting = config.max_queued_runs()},
-            [this](const AdmittedRun& admitted) { StartRun(admitted); },
+            [this](const AdmittedRun& admitted) { SubmitRun(admitted); },
             [this](const AdmittedRun& admitted) { FinishRun(admitted, admitted.run->cancel().status()); }, metrics),
         runners_(concurrency::FairExecutor::Options{
             .thread_count = config.max_concurrent_runs(), .max_queued = 1 << 20, .name = "run"}) {
@@ -55,8 +55,8 @@ class OrchestratorImpl final : public Orchestrator {
     pool_->StopTelling();
   }
 
-  void Start(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer, const CancelToken& cancel,
-             DoneCallback done) override {
+  void StartRun(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer, const CancelToken& cancel,
+                DoneCallback done) override {
     if (absl::Status valid = ValidateRequest(*request); !valid.ok()) return done(valid);
     const bool has_id = !request->request_id().empty();
     while (true) {
@@ -94,7 +94,7 @@ class OrchestratorImpl final : public Orchestrator {
   }
 
   // Has a runner work on the run.
-  void StartRun(const AdmittedRun& admitted);
+  void SubmitRun(const AdmittedRun& admitted);
   void ExecuteRun(const AdmittedRun& admitted);
   // Counts the run, and ends it for its callers.
   void FinishRun(const AdmittedRun& admitted, absl::StatusOr<ResponsePtr> response);
@@ -115,7 +115,7 @@ class OrchestratorImpl final : public Orchestrator {
   concurrency::FairExecutor runners_;
 };
 
-void OrchestratorImpl::StartRun(const AdmittedRun& admitted) {
+void OrchestratorImpl::SubmitRun(const AdmittedRun& admitted) {
   // Never refused: there are no more than max_concurrent_runs.
   (void)runners_.Submit("run", [this, admitted] { ExecuteRun(admitted); });
 }
@@ -173,8 +173,8 @@ absl::StatusOr<std::unique_ptr<Orchestrator>> Orchestrator::Create(const config:
                                             metrics);
 }
 
-absl::StatusOr<v1::AnalyzeResponse> Orchestrator::Analyze(const v1::AnalyzeRequest& request, RunObserver* observer,
-                                                          const CancelToken& cancel) {
+absl::StatusOr<v1::AnalyzeResponse> Orchestrator::AnalyzeAndWait(const v1::AnalyzeRequest& request,
+                                                                 RunObserver* observer, const CancelToken& cancel) {
   struct Wait {
     Mutex mutex;
     CondVar changed;
@@ -182,7 +182,7 @@ absl::StatusOr<v1::AnalyzeResponse> Orchestrator::Analyze(const v1::AnalyzeReque
   };
   // Shared, because `done` may still be leaving its function when the waiter has gone.
   auto wait = std::make_shared<Wait>();
-  Start(std::make_shared<v1::AnalyzeRequest>(request), observer, cancel, [wait](absl::StatusOr<ResponsePtr> result) {
+  StartRun(std::make_shared<v1::AnalyzeRequest>(request), observer, cancel, [wait](absl::StatusOr<ResponsePtr> result) {
     MutexLock lock(wait->mutex);
     wait->result = std::move(result);
     wait->changed.NotifyAll();

@@ -37,12 +37,12 @@ class Orchestrator {
   // Starts a run, or joins the one with the same request_id. `done` runs exactly once, on any thread, possibly before
   // the call returns, and must not block. `observer` may be null and must live until then. A run that all its callers
   // have cancelled stops. Errors: see VideoAnalysisService.Analyze.
-  virtual void Start(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer,
-                     const CancelToken& cancel, DoneCallback done) = 0;
+  virtual void StartRun(std::shared_ptr<const v1::AnalyzeRequest> request, RunObserver* observer,
+                        const CancelToken& cancel, DoneCallback done) = 0;
 
-  // Start, and wait.
-  absl::StatusOr<v1::AnalyzeResponse> Analyze(const v1::AnalyzeRequest& request, RunObserver* observer,
-                                              const CancelToken& cancel);
+  // StartRun, and waits for its end.
+  absl::StatusOr<v1::AnalyzeResponse> AnalyzeAndWait(const v1::AnalyzeRequest& request, RunObserver* observer,
+                                                     const CancelToken& cancel);
 
   // What the services offer, as they last said, some seconds ago at most; one that does not answer is listed as not
   // available where it is known from before. Waits for no service, but before WhenKnown.

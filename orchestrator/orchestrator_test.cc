@@ -103,7 +103,7 @@ class OrchestratorTest : public ::testing::Test {
 
   void Start(const CancelToken& cancel, const DoneCallback& done, RunObserver* observer = nullptr,
              const std::string& id = "") {
-    orchestrator_->Start(std::make_shared<v1::AnalyzeRequest>(Request(Clip(), id)), observer, cancel, done);
+    orchestrator_->StartRun(std::make_shared<v1::AnalyzeRequest>(Request(Clip(), id)), observer, cancel, done);
   }
 
   static v1::AnalyzeRequest Request(const std::string& path, const std::string& id = "") {
@@ -125,7 +125,7 @@ class OrchestratorTest : public ::testing::Test {
 TEST_F(OrchestratorTest, AnswersForEveryAnalyzerOnARealClip) {
   Add("all");
   Add("some", 5);
-  const auto response = Make().Analyze(Request(Clip()), nullptr, CancelToken());
+  const auto response = Make().AnalyzeAndWait(Request(Clip()), nullptr, CancelToken());
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->results_size(), 2);
   EXPECT_EQ(response->results(0).timing().frame_count(), 50);
@@ -143,14 +143,14 @@ TEST_F(OrchestratorTest, TheSameRequestIdGetsTheSameRun) {
     return analyzer::v1::SummarizeResponse();
   });
   Orchestrator& orchestrator = Make();
-  ASSERT_TRUE(orchestrator.Analyze(Request(Clip(), "id"), nullptr, CancelToken()).ok());
-  const auto again = orchestrator.Analyze(Request(Clip(), "id"), nullptr, CancelToken());
+  ASSERT_TRUE(orchestrator.AnalyzeAndWait(Request(Clip(), "id"), nullptr, CancelToken()).ok());
+  const auto again = orchestrator.AnalyzeAndWait(Request(Clip(), "id"), nullptr, CancelToken());
   ASSERT_TRUE(again.ok());
   EXPECT_TRUE(again->stats().replayed());
   EXPECT_EQ(summaries, 1);
   v1::AnalyzeRequest other = Request(Clip(), "id");
   other.add_analyzers("all");
-  EXPECT_EQ(GetReason(orchestrator.Analyze(other, nullptr, CancelToken()).status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(GetReason(orchestrator.AnalyzeAndWait(other, nullptr, CancelToken()).status()), "REQUEST_ID_REUSED");
 }
 
 TEST_F(OrchestratorTest, WhenTheCallerGoesTheWorkStops) {
@@ -162,7 +162,8 @@ TEST_F(OrchestratorTest, WhenTheCallerGoesTheWorkStops) {
     blocker.started.get_future().wait();
     cancel.Cancel();
   });
-  EXPECT_EQ(orchestrator.Analyze(Request(Clip()), nullptr, cancel).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(orchestrator.AnalyzeAndWait(Request(Clip()), nullptr, cancel).status().code(),
+            absl::StatusCode::kCancelled);
   caller.join();
   EXPECT_TRUE(testing::WaitUntil([&] { return orchestrator.active_runs() == 0; }));
   EXPECT_TRUE(testing::WaitUntil([&] { return blocker.cancelled.load(); }));
@@ -178,7 +179,7 @@ TEST_F(OrchestratorTest, BeforeTheDeadlineTheOthersAnswersAreDelivered) {
       });
   CancelToken cancel;
   cancel.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(5));
-  const auto response = Make().Analyze(Request(Clip()), nullptr, cancel);
+  const auto response = Make().AnalyzeAndWait(Request(Clip()), nullptr, cancel);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->results(0).status().code(), v1::AnalyzerStatus::OK);
   EXPECT_EQ(response->results(1).status().code(), v1::AnalyzerStatus::DEADLINE_EXCEEDED);
@@ -196,12 +197,12 @@ TEST_F(OrchestratorTest, WithARequestIdTheOthersAnswersAreDeliveredTooAndTheRest
   Orchestrator& orchestrator = Make();
   CancelToken cancel;
   cancel.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(5));
-  const auto partial = orchestrator.Analyze(Request(Clip(), "id"), nullptr, cancel);
+  const auto partial = orchestrator.AnalyzeAndWait(Request(Clip(), "id"), nullptr, cancel);
   ASSERT_TRUE(partial.ok()) << partial.status();
   EXPECT_EQ(partial->results(0).status().code(), v1::AnalyzerStatus::OK);
   EXPECT_EQ(partial->results(1).status().code(), v1::AnalyzerStatus::DEADLINE_EXCEEDED);
   slow = false;
-  const auto whole = orchestrator.Analyze(Request(Clip(), "id"), nullptr, CancelToken());
+  const auto whole = orchestrator.AnalyzeAndWait(Request(Clip(), "id"), nullptr, CancelToken());
   ASSERT_TRUE(whole.ok()) << whole.status();
   EXPECT_EQ(whole->results(1).status().code(), v1::AnalyzerStatus::OK);
   EXPECT_FALSE(whole->stats().replayed());
@@ -216,7 +217,7 @@ TEST_F(OrchestratorTest, StatsCountTheModelCacheOfSummariesToo) {
       return absl::StatusOr<analyzer::v1::SummarizeResponse>(response);
     });
   }
-  const auto response = Make().Analyze(Request(Clip()), nullptr, CancelToken());
+  const auto response = Make().AnalyzeAndWait(Request(Clip()), nullptr, CancelToken());
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->stats().cache_hits(), 4);
   EXPECT_EQ(response->stats().cache_misses(), 2);
@@ -334,7 +335,7 @@ TEST_F(OrchestratorTest, ARunHasNoMoreBatchesUnderWayThanTheServiceWorksOn) {
     return absl::StatusOr<std::vector<std::string>>(payloads);
   });
   parallelism_ = 1;
-  ASSERT_TRUE(Make().Analyze(Request(Clip()), nullptr, CancelToken()).ok());
+  ASSERT_TRUE(Make().AnalyzeAndWait(Request(Clip()), nullptr, CancelToken()).ok());
   MutexLock lock(mutex);
   EXPECT_EQ(most, 1);
 }
@@ -343,7 +344,7 @@ TEST_F(OrchestratorTest, ADrainingServerRefusesNewRunsAndFinishesOldOnes) {
   Add("all");
   Orchestrator& orchestrator = Make();
   orchestrator.BeginDrain();
-  const absl::Status refused = orchestrator.Analyze(Request(Clip()), nullptr, CancelToken()).status();
+  const absl::Status refused = orchestrator.AnalyzeAndWait(Request(Clip()), nullptr, CancelToken()).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(GetReason(refused), "SERVER_DRAINING");
 }
@@ -353,13 +354,13 @@ TEST_F(OrchestratorTest, WrongRequestsNameTheirFault) {
   Orchestrator& orchestrator = Make();
   v1::AnalyzeRequest unknown = Request(Clip());
   unknown.add_analyzers("nothing");
-  EXPECT_EQ(GetReason(orchestrator.Analyze(unknown, nullptr, CancelToken()).status()), "UNKNOWN_ANALYZER");
+  EXPECT_EQ(GetReason(orchestrator.AnalyzeAndWait(unknown, nullptr, CancelToken()).status()), "UNKNOWN_ANALYZER");
   v1::AnalyzeRequest late = Request(Clip());
   late.add_segments()->mutable_start_offset()->set_seconds(2);
   late.mutable_segments(0)->mutable_end_offset()->set_seconds(3);
-  EXPECT_EQ(GetMetadata(orchestrator.Analyze(late, nullptr, CancelToken()).status(), "field"),
+  EXPECT_EQ(GetMetadata(orchestrator.AnalyzeAndWait(late, nullptr, CancelToken()).status(), "field"),
             "segments[0].start_offset");
-  EXPECT_EQ(orchestrator.Analyze(Request("/nowhere.mp4"), nullptr, CancelToken()).status().code(),
+  EXPECT_EQ(orchestrator.AnalyzeAndWait(Request("/nowhere.mp4"), nullptr, CancelToken()).status().code(),
             absl::StatusCode::kNotFound);
 }
 
@@ -373,7 +374,7 @@ TEST_F(OrchestratorTest, EventsComeInOrderAndOnlyForWhatWasAsked) {
   } recorder;
   v1::AnalyzeRequest request = Request(Clip());
   request.add_analyzers("top");
-  ASSERT_TRUE(Make().Analyze(request, &recorder, CancelToken()).ok());
+  ASSERT_TRUE(Make().AnalyzeAndWait(request, &recorder, CancelToken()).ok());
   EXPECT_EQ(recorder.events, "video top ");
 }
 
@@ -386,8 +387,8 @@ TEST_F(OrchestratorTest, SparseSamplingSeesTheSameFramesWithAndWithoutSkipping) 
       testing::Join(testing::TestPicture(96, 64, 200), {"-g", "25", "-bf", "2", "-c:v", "libx264"}));
   v1::AnalyzeRequest sparse = Request(clip);
   sparse.add_analyzers("some");
-  const auto skipped = orchestrator.Analyze(sparse, nullptr, CancelToken());
-  const auto full = orchestrator.Analyze(Request(clip), nullptr, CancelToken());
+  const auto skipped = orchestrator.AnalyzeAndWait(sparse, nullptr, CancelToken());
+  const auto full = orchestrator.AnalyzeAndWait(Request(clip), nullptr, CancelToken());
   ASSERT_TRUE(skipped.ok() && full.ok()) << skipped.status() << full.status();
   // The order of a map's entries is not fixed.
   EXPECT_EQ(skipped->results(0).custom().DebugString(), full->results(1).custom().DebugString());

@@ -34,7 +34,7 @@ Clock::time_point WorkDeadline(Clock::time_point now, Clock::time_point deadline
 Run::Run(std::string id, std::shared_ptr<const v1::AnalyzeRequest> request, concurrency::Timer& timer)
     : id_(std::move(id)),
       timer_(timer),
-      work_link_(cancel_, [work = work_, cancel = cancel_] { work.Cancel(cancel.status()); }),
+      work_cancel_link_(cancel_, [work = work_cancel_, cancel = cancel_] { work.Cancel(cancel.status()); }),
       request_(std::move(request)) {}
 
 std::shared_ptr<const v1::AnalyzeRequest> Run::request() const {
@@ -54,7 +54,7 @@ void Run::Caller::End(absl::StatusOr<ResponsePtr> result, concurrency::Timer& ti
 
 void Run::SetDeadline(Clock::time_point deadline) {
   cancel_.SetDeadline(deadline);
-  work_.SetDeadline(WorkDeadline(Clock::now(), deadline));
+  work_cancel_.SetDeadline(WorkDeadline(Clock::now(), deadline));
   const Clock::time_point earliest = cancel_.deadline();
   if (earliest == Clock::time_point::max()) return;
   MutexLock lock(mutex_);
@@ -87,7 +87,8 @@ void Run::SetWorkAlarm() {
       if (run->outcome_ != nullptr) return;
       run->cut_short_ = true;
     }
-    run->work_.Cancel(MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded, "deadline passed"));
+    run->work_cancel_.Cancel(
+        MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded, "deadline passed"));
   });
 }
 
@@ -203,7 +204,7 @@ void Run::SendResult(const v1::AnalyzerResult& result) {
 }
 
 void Run::Finish(absl::StatusOr<ResponsePtr> result) {
-  const bool cut_short = work_.cancelled();
+  const bool cut_short = work_cancel_.cancelled();
   auto outcome = std::make_shared<Outcome>(Outcome{result.status(), ""});
   if (result.ok() && !(*result)->SerializeToString(&outcome->answer)) {
     outcome->status = MakeError(absl::StatusCode::kInternal, Reason::kInternal, "the answer is too large to keep");

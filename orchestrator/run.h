@@ -30,7 +30,7 @@ class Run : public std::enable_shared_from_this<Run> {
   const CancelToken& cancel() const { return cancel_; }
   // Cancelled with `cancel()`, or a moment before the last of the callers' deadlines, so that they still get the
   // answers of the analyzers that are done: a tenth of the time left, between 50 ms and 1 s.
-  const CancelToken& work() const { return work_; }
+  const CancelToken& work_cancel() const { return work_cancel_; }
 
   // The run ends at this moment at the latest; an earlier one that was set wins.
   void SetDeadline(CancelToken::Clock::time_point deadline);
@@ -92,15 +92,15 @@ class Run : public std::enable_shared_from_this<Run> {
   void DeliverToAll(const std::vector<std::shared_ptr<Caller>>& callers, void (RunObserver::*method)(const Event&),
                     const Event& event);
   void Detach(const std::shared_ptr<Caller>& caller, const absl::Status& why);
-  // Lets work() ring for the last deadline of those who now wait.
+  // Lets work_cancel() ring for the last deadline of those who now wait.
   void SetWorkAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction; the tokens and the timer synchronise themselves.
   const std::string id_;
   concurrency::Timer& timer_;
   const CancelToken cancel_;
-  const CancelToken work_;
-  const CancelToken::Callback work_link_;
+  const CancelToken work_cancel_;
+  const CancelToken::Callback work_cancel_link_;
 
   mutable Mutex mutex_;
   // Guarded by mutex_.

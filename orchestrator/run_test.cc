@@ -159,11 +159,11 @@ TEST(RunTest, WorkEndsALittleBeforeTheLastDeadline) {
   bool answered = false;
   run->Attach(nullptr, patient, [&](auto result) { answered = result.ok(); });
   EXPECT_EQ(hasty_ended.get_future().get(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_FALSE(run->work().cancelled());
+  EXPECT_FALSE(run->work_cancel().cancelled());
   std::promise<void> rang;
-  CancelToken::Callback ring(run->work(), [&] { rang.set_value(); });
+  CancelToken::Callback ring(run->work_cancel(), [&] { rang.set_value(); });
   rang.get_future().wait();
-  EXPECT_EQ(run->work().status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(run->work_cancel().status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(run->cancel().status().ok());
   run->Finish(std::make_shared<v1::AnalyzeResponse>());
   EXPECT_TRUE(answered);

@@ -44,11 +44,11 @@ UploadReactor::UploadReactor(rpc::CallEnvironment environment, const grpc::Callb
       reading_(std::make_shared<Reading>(store.sender())) {}
 
 void UploadReactor::Start() {
-  if (!scope_.admitted().ok()) return End(scope_.admitted());
-  Read();
+  if (!scope_.admitted().ok()) return EndCall(scope_.admitted());
+  ReadMessage();
 }
 
-void UploadReactor::Read() {
+void UploadReactor::ReadMessage() {
   const std::shared_ptr<Reading> reading = reading_;
   int64_t number = 0;
   {
@@ -78,7 +78,7 @@ void UploadReactor::OnAlarm(const std::shared_ptr<Reading>& reading, int64_t num
     if (reading->KeepsUp()) return SetAlarm(reading);
     std::swap(too_slow, reading->reactor);
   }
-  too_slow->End(too_slow->TooSlow());
+  too_slow->EndCall(too_slow->TooSlowError());
 }
 
 bool UploadReactor::Reading::KeepsUp() {
@@ -88,7 +88,7 @@ bool UploadReactor::Reading::KeepsUp() {
   return floor.Waited(waited);
 }
 
-absl::Status UploadReactor::TooSlow() const {
+absl::Status UploadReactor::TooSlowError() const {
   const RateFloor::Options& limits = store_.sender();
   absl::Status status = MakeError(
       absl::StatusCode::kDeadlineExceeded, Reason::kUploadTooSlow,
@@ -115,30 +115,31 @@ void UploadReactor::OnReadDone(bool ok) {
   }
   if (!ok) {
     // The caller is done, or gone. What came is committed and can be resumed.
-    if (absl::Status cancelled = scope_.cancel().status(); !cancelled.ok()) return End(cancelled);
-    if (!opened_) return End(InvalidField("message", "the call ended before its first message, which must be `open`"));
-    return End(absl::OkStatus());
+    if (absl::Status cancelled = scope_.cancel().status(); !cancelled.ok()) return EndCall(cancelled);
+    if (!opened_)
+      return EndCall(InvalidField("message", "the call ended before its first message, which must be `open`"));
+    return EndCall(absl::OkStatus());
   }
-  if (!keeps_up) return End(TooSlow());
-  OnDisk(&UploadReactor::Handle);
+  if (!keeps_up) return EndCall(TooSlowError());
+  RunOnDisk(&UploadReactor::HandleAndGoOn);
 }
 
-void UploadReactor::OnDisk(void (UploadReactor::*step)()) {
+void UploadReactor::RunOnDisk(void (UploadReactor::*step)()) {
   const absl::Status queued = disk_.Submit(name_, [this, step] { (this->*step)(); });
-  if (!queued.ok()) End(queued);
+  if (!queued.ok()) EndCall(queued);
 }
 
-void UploadReactor::Handle() {
-  if (absl::Status status = HandleMessage(); !status.ok() || complete_) return End(status);
+void UploadReactor::HandleAndGoOn() {
+  if (absl::Status status = HandleMessage(); !status.ok() || complete_) return EndCall(status);
   // Only after `open` there may be anything to hash.
-  message_.message.has_open() ? HashRest() : Read();
+  message_.message.has_open() ? HashRest() : ReadMessage();
 }
 
 void UploadReactor::HashRest() {
-  if (absl::Status cancelled = scope_.cancel().status(); !cancelled.ok()) return End(cancelled);
+  if (absl::Status cancelled = scope_.cancel().status(); !cancelled.ok()) return EndCall(cancelled);
   const absl::StatusOr<bool> done = writer_->HashMore(kHashPieceBytes);
-  if (!done.ok()) return End(done.status());
-  *done ? Read() : OnDisk(&UploadReactor::HashRest);
+  if (!done.ok()) return EndCall(done.status());
+  *done ? ReadMessage() : RunOnDisk(&UploadReactor::HashRest);
 }
 
 absl::Status UploadReactor::HandleMessage() {
@@ -190,7 +191,7 @@ absl::Status UploadReactor::HandleChunk(const v1::UploadVideoRequest::Chunk& chu
   return absl::OkStatus();
 }
 
-void UploadReactor::End(const absl::Status& status) {
+void UploadReactor::EndCall(const absl::Status& status) {
   // Gives the upload free before the caller hears, so that it can resume at once.
   writer_.reset();
   Finish(scope_.Finish(status));

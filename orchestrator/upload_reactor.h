@@ -58,19 +58,19 @@ class UploadReactor final : public grpc::ServerReadReactor<rpc::ParsedMessage<v1
   void OnDone() override { delete this; }
 
   // Reads the next message, with an alarm.
-  void Read();
+  void ReadMessage();
   static void SetAlarm(const std::shared_ptr<Reading>& reading) ABSL_EXCLUSIVE_LOCKS_REQUIRED(reading->mutex);
   static void OnAlarm(const std::shared_ptr<Reading>& reading, int64_t number);
-  absl::Status TooSlow() const;
+  absl::Status TooSlowError() const;
   // Runs `step` on a disk thread; calls take turns there.
-  void OnDisk(void (UploadReactor::*step)());
-  void Handle();
+  void RunOnDisk(void (UploadReactor::*step)());
+  void HandleAndGoOn();
   // Hashes a piece of what an earlier process wrote, then another, then reads.
   void HashRest();
   absl::Status HandleMessage();
   absl::Status HandleOpen(const v1::UploadVideoRequest::Open& open);
   absl::Status HandleChunk(const v1::UploadVideoRequest::Chunk& chunk);
-  void End(const absl::Status& status);
+  void EndCall(const absl::Status& status);
 
   rpc::CallScope scope_;
   UploadStore& store_;

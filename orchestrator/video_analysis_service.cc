@@ -64,10 +64,11 @@ grpc::ServerUnaryReactor* VideoAnalysisServiceImpl::OnAnalyze(grpc::CallbackServ
   // A run may outlive this call, when another caller has joined it: it gets a request of its own. The message is moved,
   // not copied: gRPC does not look at it again.
   auto owned = std::make_shared<v1::AnalyzeRequest>(std::move(const_cast<Request&>(request).message));
-  orchestrator_.Start(std::move(owned), nullptr, call->cancel(), [call, &response](absl::StatusOr<ResponsePtr> result) {
-    if (result.ok()) response = **result;
-    call->Done(result.status());
-  });
+  orchestrator_.StartRun(std::move(owned), nullptr, call->cancel(),
+                         [call, &response](absl::StatusOr<ResponsePtr> result) {
+                           if (result.ok()) response = **result;
+                           call->Done(result.status());
+                         });
   return call;
 }
 

@@ -60,9 +60,9 @@ absl::StatusOr<ResponsePtr> VideoRun::AnalyzeVideo() {
 
 absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoRun::OpenVideo() {
   const Stopwatch stopwatch;
-  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, parts_.opener.Open(request_, run_.work()));
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, parts_.opener.Open(request_, run_.work_cancel()));
   ASSIGN_OR_RETURN(std::unique_ptr<VideoDecoder> decoder,
-                   VideoDecoder::Open(std::move(source), DecoderOptions(parts_.config), run_.work()));
+                   VideoDecoder::Open(std::move(source), DecoderOptions(parts_.config), run_.work_cancel()));
   open_time_ = stopwatch.elapsed();
   if (parts_.metrics != nullptr) {
     parts_.metrics->orchestrator().open_duration_seconds.Observe({}, absl::ToDoubleSeconds(open_time_));
@@ -77,7 +77,7 @@ absl::StatusOr<PipelineResult> VideoRun::AnalyzeFrames(const PipelineParts& pipe
     const v1::AnalyzerResult& result = builder.AddOutcome(place, outcome, since_admission_.elapsed());
     if (pipeline.plan.analyzers[place].requested) run_.SendResult(result);
   };
-  return RunPipeline(pipeline, InputOf(run_.id(), *request_), observer, run_.cancel(), run_.work());
+  return RunPipeline(pipeline, InputOf(run_.id(), *request_), observer, run_.cancel(), run_.work_cancel());
 }
 
 void VideoRun::CountPipeline(const PipelineResult& pipeline) const {

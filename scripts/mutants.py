@@ -40,6 +40,7 @@ FOLDERS = {
     "orchestrator/plan": "plan_test",
     "orchestrator/fanout": "fanout_test",
     "orchestrator/merge": "merge_test",
+    "orchestrator/run_queue": "orchestrator_test",
     "orchestrator/run_registry": "orchestrator_test",
 }
 SUITE = re.compile(r"^TEST(?:_F|_P)?\((\w+),", re.MULTILINE)

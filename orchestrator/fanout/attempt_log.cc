@@ -5,7 +5,7 @@ namespace reelsight::orchestrator {
 
 void AttemptLog::AddRetry(const analysis::Batch& batch) {
   MutexLock lock(mutex_);
-  for (const analysis::Work& work : batch.work) ++retries_[work.analyzer];
+  for (const analysis::AnalyzerWork& work : batch.work) ++retries_[work.analyzer];
 }
 
 int64_t AttemptLog::retries(const std::string& analyzer) const {

@@ -16,7 +16,7 @@ void BatchBuilder::AddFrame(const analysis::Frame& frame) {
   if (frames_.emplace(frame.index, frame).second) bytes_ += static_cast<int64_t>(frame.image->bytes().size());
 }
 
-void BatchBuilder::Add(int member, const analysis::Frame& target, const std::vector<analysis::Frame>& context) {
+void BatchBuilder::AddTarget(int member, const analysis::Frame& target, const std::vector<analysis::Frame>& context) {
   const int64_t before = bytes_;
   Gathered& gathered = gathered_[member];
   for (const analysis::Frame& frame : context) {
@@ -30,7 +30,7 @@ void BatchBuilder::Add(int member, const analysis::Frame& target, const std::vec
           bytes_ + largest_step_bytes_ > kMaxBatchBytes;
 }
 
-std::shared_ptr<const analysis::Batch> BatchBuilder::Take() {
+std::shared_ptr<const analysis::Batch> BatchBuilder::TakeBatch() {
   if (frames_.empty()) return nullptr;
   auto batch = std::make_shared<analysis::Batch>();
   batch->request_id = request_id_;

@@ -29,13 +29,13 @@ class BatchBuilder {
 
   // Adds a target for the member, and the frames it needs as context. A frame that is there already is not added
   // again. Targets of one member come in ascending order.
-  void Add(int member, const analysis::Frame& target, const std::vector<analysis::Frame>& context);
+  void AddTarget(int member, const analysis::Frame& target, const std::vector<analysis::Frame>& context);
 
   // True if the batch should go before more is added.
   bool full() const { return full_; }
   bool empty() const { return frames_.empty(); }
   // What was gathered, or null; begins anew.
-  std::shared_ptr<const analysis::Batch> Take();
+  std::shared_ptr<const analysis::Batch> TakeBatch();
 
  private:
   struct Gathered {

@@ -18,44 +18,44 @@ analysis::Frame MakeFrame(int64_t index, int side_px = 4) {
 TEST(BatchBuilderTest, SharesFramesBetweenMembersAndSendsContextOnce) {
   BatchBuilder builder("r", {}, {{"a", {}, 8}, {"b", {}, 8}, {"idle", {}, 8}});
   const analysis::Frame f0 = MakeFrame(0), f1 = MakeFrame(1), f2 = MakeFrame(2);
-  builder.Add(0, f1, {f0});
-  builder.Add(0, f2, {f1});
-  builder.Add(1, f2, {f0, f1});
-  const auto batch = builder.Take();
+  builder.AddTarget(0, f1, {f0});
+  builder.AddTarget(0, f2, {f1});
+  builder.AddTarget(1, f2, {f0, f1});
+  const auto batch = builder.TakeBatch();
   ASSERT_EQ(batch->frames.size(), 3u);
   ASSERT_EQ(batch->work.size(), 2u);
   EXPECT_THAT(batch->work[0].target_indexes, ElementsAre(1, 2));
   EXPECT_THAT(batch->work[0].context_indexes, ElementsAre(0));
   EXPECT_THAT(batch->work[1].target_indexes, ElementsAre(2));
   EXPECT_THAT(batch->work[1].context_indexes, ElementsAre(0, 1));
-  EXPECT_EQ(builder.Take(), nullptr);
+  EXPECT_EQ(builder.TakeBatch(), nullptr);
 }
 
 TEST(BatchBuilderTest, IsFullByCountOfAnyMember) {
   BatchBuilder builder("r", {}, {{"a", {}, 3}, {"b", {}, 2}});
-  builder.Add(0, MakeFrame(0), {});
-  builder.Add(1, MakeFrame(0), {});
+  builder.AddTarget(0, MakeFrame(0), {});
+  builder.AddTarget(1, MakeFrame(0), {});
   EXPECT_FALSE(builder.full());
-  builder.Add(1, MakeFrame(1), {});
+  builder.AddTarget(1, MakeFrame(1), {});
   EXPECT_TRUE(builder.full());
-  builder.Take();
+  builder.TakeBatch();
   EXPECT_FALSE(builder.full());
   EXPECT_THAT(builder.empty(), true);
 }
 
 TEST(BatchBuilderTest, IsFullBeforeTheByteLimitIsPassed) {
   BatchBuilder builder("r", {}, {{"a", {}, 1000}});
-  for (int i = 0; i < 7; ++i) builder.Add(0, MakeFrame(i, 1024), {});  // 1 MiB each.
+  for (int i = 0; i < 7; ++i) builder.AddTarget(0, MakeFrame(i, 1024), {});  // 1 MiB each.
   EXPECT_FALSE(builder.full());
-  builder.Add(0, MakeFrame(7, 1024), {});
+  builder.AddTarget(0, MakeFrame(7, 1024), {});
   EXPECT_TRUE(builder.full());
 }
 
 TEST(BatchBuilderTest, AnOversizedTargetGoesAlone) {
   BatchBuilder builder("r", {}, {{"a", {}, 1000}});
-  builder.Add(0, MakeFrame(0, 4096), {});
+  builder.AddTarget(0, MakeFrame(0, 4096), {});
   EXPECT_TRUE(builder.full());
-  EXPECT_THAT(builder.Take()->frames, ::testing::SizeIs(1));
+  EXPECT_THAT(builder.TakeBatch()->frames, ::testing::SizeIs(1));
 }
 
 }  // namespace

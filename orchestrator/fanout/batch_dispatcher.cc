@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kCancelPoll(50);
 
 std::vector<std::string> AnalyzersOf(const analysis::Batch& batch) {
   std::vector<std::string> names;
-  for (const analysis::Work& work : batch.work) names.push_back(work.analyzer);
+  for (const analysis::AnalyzerWork& work : batch.work) names.push_back(work.analyzer);
   return names;
 }
 
@@ -31,7 +31,7 @@ std::shared_ptr<const analysis::Batch> ReducedTo(const std::set<std::string>& an
                                                  std::shared_ptr<const analysis::Batch> batch) {
   if (analyzers.size() == batch->work.size()) return batch;
   auto reduced = std::make_shared<analysis::Batch>(*batch);
-  std::erase_if(reduced->work, [&](const analysis::Work& work) { return !analyzers.contains(work.analyzer); });
+  std::erase_if(reduced->work, [&](const analysis::AnalyzerWork& work) { return !analyzers.contains(work.analyzer); });
   return reduced;
 }
 
@@ -115,7 +115,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
 
   void OnAnswer(int service, const PendingPtr& pending, absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> response) {
     const absl::Duration took = absl::FromChrono(Clock::now() - pending->start);
-    const std::vector<analysis::Work>& work = pending->batch->work;
+    const std::vector<analysis::AnalyzerWork>& work = pending->batch->work;
     if (response.ok() && static_cast<size_t>(response->results_size()) != work.size()) {
       response = MakeError(absl::StatusCode::kInternal, Reason::kInternal,
                            absl::StrCat("service ", services[service].name, " answered ", response->results_size(),
@@ -140,8 +140,8 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     EndBatch(service, pending);
   }
 
-  void AcceptResult(FrameOutcome& outcome, const analysis::Work& work, analyzer::v1::AnalyzerBatchResult& result)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  void AcceptResult(FrameOutcome& outcome, const analysis::AnalyzerWork& work,
+                    analyzer::v1::AnalyzerBatchResult& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     outcome.cache_hits += result.cache_hits();
     outcome.cache_misses += result.cache_misses();
     const absl::Status failure = analysis::FromFailure(result.failure());
@@ -191,7 +191,7 @@ struct BatchDispatcher::Core : std::enable_shared_from_this<BatchDispatcher::Cor
     if (wake) wake();
   }
 
-  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     return std::all_of(queues.begin(), queues.end(),
                        [](const Queue& queue) { return queue.waiting.empty() && queue.under_way.empty(); });
   }
@@ -250,7 +250,7 @@ absl::StatusOr<bool> BatchDispatcher::WaitIdle(absl::Duration timeout) {
   while (true) {
     RETURN_IF_ERROR(core.cancel.status());
     MutexLock lock(core.mutex);
-    if (core.Idle()) return true;
+    if (core.IsIdle()) return true;
     if (Clock::now() >= end) return false;
     core.changed.WaitUntil(core.mutex, std::min(end, Clock::now() + kCancelPoll));
   }
@@ -273,16 +273,16 @@ void BatchDispatcher::OnComplete(std::function<void()> wake) {
   core_->wake = std::move(wake);
 }
 
-std::optional<FrameOutcome> BatchDispatcher::TakeComplete(const std::string& analyzer) {
+std::optional<FrameOutcome> BatchDispatcher::TakeCompleteOutcome(const std::string& analyzer) {
   {
     MutexLock lock(core_->mutex);
     if (const auto left = core_->left.find(analyzer); left != core_->left.end() && left->second > 0)
       return std::nullopt;
   }
-  return Take(analyzer);
+  return TakeOutcome(analyzer);
 }
 
-FrameOutcome BatchDispatcher::Take(const std::string& analyzer) {
+FrameOutcome BatchDispatcher::TakeOutcome(const std::string& analyzer) {
   FrameOutcome outcome;
   {
     MutexLock lock(core_->mutex);

@@ -43,9 +43,9 @@ class FrameOutcomeSource {
   virtual void OnComplete(std::function<void()> wake) = 0;
   // The analyzer's outcome if none of its batches is left, else nothing. Its results can be taken once; of an
   // analyzer without batches it is empty. REQUIRES: no more batches come.
-  virtual std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) = 0;
+  virtual std::optional<FrameOutcome> TakeCompleteOutcome(const std::string& analyzer) = 0;
   // What there is of it, complete or not.
-  virtual FrameOutcome Take(const std::string& analyzer) = 0;
+  virtual FrameOutcome TakeOutcome(const std::string& analyzer) = 0;
 };
 
 // Thread-safe. An analyzer that failed once is given up: what waits for it is dropped, what is under way for nobody
@@ -68,8 +68,8 @@ class BatchDispatcher final : public FrameOutcomeSource {
   std::map<std::string, int64_t> frames_done() const;
 
   void OnComplete(std::function<void()> wake) override;
-  std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) override;
-  FrameOutcome Take(const std::string& analyzer) override;
+  std::optional<FrameOutcome> TakeCompleteOutcome(const std::string& analyzer) override;
+  FrameOutcome TakeOutcome(const std::string& analyzer) override;
 
  private:
   struct Core;

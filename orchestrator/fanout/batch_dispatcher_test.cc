@@ -25,7 +25,7 @@ using BatchPtr = std::shared_ptr<const analysis::Batch>;
 
 analyzer::v1::AnalyzeFramesResponse Answer(const analysis::Batch& batch) {
   analyzer::v1::AnalyzeFramesResponse response;
-  for (const analysis::Work& work : batch.work) {
+  for (const analysis::AnalyzerWork& work : batch.work) {
     analyzer::v1::AnalyzerBatchResult& result = *response.add_results();
     result.set_analyzer(work.analyzer);
     for (const int64_t index : work.target_indexes) result.add_results()->set_index(index);
@@ -89,7 +89,7 @@ TEST(BatchDispatcherTest, PutsResultsInOrderHoweverTheyCome) {
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {3})).ok());
   for (const int i : {2, 0, 1}) held[i]();
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_THAT(Indexes(dispatcher.Take("a")), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(Indexes(dispatcher.TakeOutcome("a")), ElementsAre(0, 1, 2, 3));
 }
 
 TEST(BatchDispatcherTest, AnOutcomeIsCompleteWhenNoneOfItsBatchesIsLeft) {
@@ -101,15 +101,15 @@ TEST(BatchDispatcherTest, AnOutcomeIsCompleteWhenNoneOfItsBatchesIsLeft) {
   dispatcher.OnComplete([&] { ++wakes; });
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a", "b"}, {0})).ok());
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"b"}, {1})).ok());
-  EXPECT_FALSE(dispatcher.TakeComplete("a").has_value());
+  EXPECT_FALSE(dispatcher.TakeCompleteOutcome("a").has_value());
   held[0]();
   EXPECT_EQ(wakes, 1);
-  EXPECT_THAT(Indexes(dispatcher.TakeComplete("a").value()), ElementsAre(0));
-  EXPECT_FALSE(dispatcher.TakeComplete("b").has_value());
-  EXPECT_TRUE(dispatcher.TakeComplete("never asked").value().results.empty());
+  EXPECT_THAT(Indexes(dispatcher.TakeCompleteOutcome("a").value()), ElementsAre(0));
+  EXPECT_FALSE(dispatcher.TakeCompleteOutcome("b").has_value());
+  EXPECT_TRUE(dispatcher.TakeCompleteOutcome("never asked").value().results.empty());
   EXPECT_EQ(dispatcher.frames_done()["a"], 1);
   held[1]();
-  EXPECT_THAT(Indexes(dispatcher.TakeComplete("b").value()), ElementsAre(0, 1));
+  EXPECT_THAT(Indexes(dispatcher.TakeCompleteOutcome("b").value()), ElementsAre(0, 1));
   dispatcher.OnComplete(nullptr);
 }
 
@@ -162,7 +162,7 @@ TEST(BatchDispatcherTest, TriesAgainWhenUnavailable) {
       cancel);
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  const FrameOutcome outcome = dispatcher.Take("a");
+  const FrameOutcome outcome = dispatcher.TakeOutcome("a");
   EXPECT_TRUE(outcome.status.ok()) << outcome.status;
   EXPECT_EQ(outcome.retry_count, 2);
   EXPECT_EQ(outcome.frames_done, 1);
@@ -182,7 +182,7 @@ TEST(BatchDispatcherTest, GivesUpAfterTheRetryBudgetAndDropsWhatWaits) {
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
   EXPECT_EQ(attempts, 2);  // The second batch was dropped unsent.
   EXPECT_TRUE(dispatcher.failed("a"));
-  const absl::Status status = dispatcher.Take("a").status;
+  const absl::Status status = dispatcher.TakeOutcome("a").status;
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(GetReason(status), "RETRY_BUDGET_SPENT");
 }
@@ -207,10 +207,10 @@ TEST(BatchDispatcherTest, AllBatchesOfARunShareOneRetryBudget) {
   for (int i = 0; i < kBudget; ++i) ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {i})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
   EXPECT_FALSE(dispatcher.failed("a"));
-  EXPECT_EQ(dispatcher.Take("a").retry_count, kBudget);
+  EXPECT_EQ(dispatcher.TakeOutcome("a").retry_count, kBudget);
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"b"}, {kBudget})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_EQ(GetReason(dispatcher.Take("b").status), "RETRY_BUDGET_SPENT");
+  EXPECT_EQ(GetReason(dispatcher.TakeOutcome("b").status), "RETRY_BUDGET_SPENT");
   EXPECT_EQ(tries[kBudget], 1);
 }
 
@@ -259,8 +259,8 @@ TEST(BatchDispatcherTest, OneAnalyzersFailureLeavesTheOtherAndStopsItsWork) {
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"bad", "good"}, {1})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
   EXPECT_THAT(works, ElementsAre(2, 1));
-  EXPECT_EQ(dispatcher.Take("bad").status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(Indexes(dispatcher.Take("good")), ElementsAre(0, 1));
+  EXPECT_EQ(dispatcher.TakeOutcome("bad").status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Indexes(dispatcher.TakeOutcome("good")), ElementsAre(0, 1));
 }
 
 TEST(BatchDispatcherTest, AnswersForOtherFramesAreRefused) {
@@ -274,7 +274,7 @@ TEST(BatchDispatcherTest, AnswersForOtherFramesAreRefused) {
       cancel);
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_EQ(dispatcher.Take("a").status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(dispatcher.TakeOutcome("a").status.code(), absl::StatusCode::kInternal);
 }
 
 TEST(BatchDispatcherTest, ASlowServiceIsCutByItsTimeout) {
@@ -290,7 +290,7 @@ TEST(BatchDispatcherTest, ASlowServiceIsCutByItsTimeout) {
       cancel, 2, 3, absl::Milliseconds(30));
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_EQ(dispatcher.Take("a").status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(dispatcher.TakeOutcome("a").status.code(), absl::StatusCode::kDeadlineExceeded);
   for (std::thread& worker : workers) worker.join();
 }
 

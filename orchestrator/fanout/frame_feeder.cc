@@ -59,13 +59,13 @@ FrameFeeder::FrameFeeder(const AnalysisPlan& plan, Options options, FrameConvert
   }
 }
 
-void FrameFeeder::Release() {
+void FrameFeeder::ReleaseFrames() {
   recent_.clear();
   for (Consumer& consumer : consumers_) consumer.sampled.clear();
 }
 
 absl::Status FrameFeeder::Feed(const DecodedFrame& frame, const CancelToken& cancel) {
-  if (frame.decision.segment != segment_) Release();
+  if (frame.decision.segment != segment_) ReleaseFrames();
   segment_ = frame.decision.segment;
   recent_.push_back({frame, {}});
   bool taken = false;
@@ -95,31 +95,31 @@ absl::Status FrameFeeder::FeedConsumer(Consumer& consumer, const CancelToken& ca
   if (NeedsDecoded(planned)) {
     const size_t before = std::min(wanted, recent_.size() - 1);
     for (size_t i = recent_.size() - 1 - before; i + 1 < recent_.size(); ++i) {
-      ASSIGN_OR_RETURN(analysis::Frame neighbour, Picture(recent_[i], planned.spec, cancel));
+      ASSIGN_OR_RETURN(analysis::Frame neighbour, MakePicture(recent_[i], planned.spec, cancel));
       context.push_back(std::move(neighbour));
     }
   } else if (NeedsSampled(planned)) {
     context.assign(consumer.sampled.begin(), consumer.sampled.end());
   }
-  ASSIGN_OR_RETURN(const analysis::Frame target, Picture(recent_.back(), planned.spec, cancel));
+  ASSIGN_OR_RETURN(const analysis::Frame target, MakePicture(recent_.back(), planned.spec, cancel));
   if (NeedsSampled(planned)) {
     consumer.sampled.push_back(target);
     while (consumer.sampled.size() > wanted) consumer.sampled.pop_front();
   }
   Group& group = groups_[consumer.group];
-  group.builder->Add(consumer.member, target, context);
+  group.builder->AddTarget(consumer.member, target, context);
   ++targets_[planned.description.name()];
-  return group.builder->full() ? Send(group) : absl::OkStatus();
+  return group.builder->full() ? SendBatch(group) : absl::OkStatus();
 }
 
-absl::StatusOr<analysis::Frame> FrameFeeder::Picture(Recent& recent, const analysis::FrameSpec& spec,
-                                                     const CancelToken& cancel) {
+absl::StatusOr<analysis::Frame> FrameFeeder::MakePicture(Recent& recent, const analysis::FrameSpec& spec,
+                                                         const CancelToken& cancel) {
   const auto made = recent.images.find(spec);
   if (made != recent.images.end()) {
     ++stats_.shared_conversions;
     return analysis::Frame{recent.decoded.index, recent.decoded.offset, made->second};
   }
-  ASSIGN_OR_RETURN(std::shared_ptr<analysis::Image> image, Allocate(spec, cancel));
+  ASSIGN_OR_RETURN(std::shared_ptr<analysis::Image> image, AllocatePicture(spec, cancel));
   const Stopwatch stopwatch;
   RETURN_IF_ERROR(converter_.Convert(recent.decoded, spec, *image));
   stats_.convert_time += stopwatch.elapsed();
@@ -128,8 +128,8 @@ absl::StatusOr<analysis::Frame> FrameFeeder::Picture(Recent& recent, const analy
   return analysis::Frame{recent.decoded.index, recent.decoded.offset, std::move(image)};
 }
 
-absl::StatusOr<std::shared_ptr<analysis::Image>> FrameFeeder::Allocate(const analysis::FrameSpec& spec,
-                                                                       const CancelToken& cancel) {
+absl::StatusOr<std::shared_ptr<analysis::Image>> FrameFeeder::AllocatePicture(const analysis::FrameSpec& spec,
+                                                                              const CancelToken& cancel) {
   const analysis::ImageSize size = converter_.SizeFor(spec);
   absl::StatusOr<std::shared_ptr<analysis::Image>> image = pool_.TryAllocate(spec.format, size);
   if (image.ok() || !GetReason(image.status()).empty()) return image;
@@ -141,8 +141,8 @@ absl::StatusOr<std::shared_ptr<analysis::Image>> FrameFeeder::Allocate(const ana
   return image;
 }
 
-absl::Status FrameFeeder::Send(Group& group) {
-  std::shared_ptr<const analysis::Batch> batch = group.builder->Take();
+absl::Status FrameFeeder::SendBatch(Group& group) {
+  std::shared_ptr<const analysis::Batch> batch = group.builder->TakeBatch();
   if (batch == nullptr) return absl::OkStatus();
   const Stopwatch stopwatch;
   const absl::Status status = sink_(group.endpoint, std::move(batch));
@@ -151,7 +151,7 @@ absl::Status FrameFeeder::Send(Group& group) {
 }
 
 absl::Status FrameFeeder::Flush() {
-  for (Group& group : groups_) RETURN_IF_ERROR(Send(group));
+  for (Group& group : groups_) RETURN_IF_ERROR(SendBatch(group));
   return absl::OkStatus();
 }
 

@@ -49,7 +49,7 @@ class FrameFeeder {
   // Sends what is gathered.
   absl::Status Flush();
   // Drops the frames kept back.
-  void Release();
+  void ReleaseFrames();
   // Prepares no more for the analyzer.
   void GiveUp(const std::string& analyzer);
   // Frames that each analyzer will answer so far.
@@ -77,10 +77,12 @@ class FrameFeeder {
     std::map<analysis::FrameSpec, std::shared_ptr<const analysis::Image>> images;
   };
 
-  absl::StatusOr<analysis::Frame> Picture(Recent& recent, const analysis::FrameSpec& spec, const CancelToken& cancel);
-  absl::StatusOr<std::shared_ptr<analysis::Image>> Allocate(const analysis::FrameSpec& spec, const CancelToken& cancel);
+  absl::StatusOr<analysis::Frame> MakePicture(Recent& recent, const analysis::FrameSpec& spec,
+                                              const CancelToken& cancel);
+  absl::StatusOr<std::shared_ptr<analysis::Image>> AllocatePicture(const analysis::FrameSpec& spec,
+                                                                   const CancelToken& cancel);
   absl::Status FeedConsumer(Consumer& consumer, const CancelToken& cancel);
-  absl::Status Send(Group& group);
+  absl::Status SendBatch(Group& group);
 
   const Options options_;
   FrameConverter& converter_;

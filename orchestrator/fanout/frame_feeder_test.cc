@@ -53,7 +53,7 @@ Fed FeedFrames(AnalysisPlan plan, int count, int64_t budget_bytes = 1 << 20) {
   FrameFeeder feeder(plan, {.request_id = "r"}, converter, *pool,
                      [&](int endpoint, std::shared_ptr<const analysis::Batch> batch) {
                        std::string text = absl::StrCat(endpoint, ":");
-                       for (const analysis::Work& work : batch->work) {
+                       for (const analysis::AnalyzerWork& work : batch->work) {
                          absl::StrAppend(&text, " ", work.analyzer, " ", absl::StrJoin(work.target_indexes, ","), "|",
                                          absl::StrJoin(work.context_indexes, ","), ";");
                        }

@@ -34,16 +34,16 @@ absl::Status CheckSegments(const std::vector<TimeSpan>& segments, absl::Duration
 class Pipeline {
  public:
   Pipeline(const PipelineParts& parts, const PipelineInput& input, const PipelineObserver& observer,
-           const CancelToken& cancel, const CancelToken& work)
+           const CancelToken& cancel, const CancelToken& work_cancel)
       : parts_(parts),
         input_(input),
         observer_(observer),
         cancel_(cancel),
-        work_(work),
+        work_cancel_(work_cancel),
         schedule_(parts.plan, parts.decoder.info().frame_rate(), input.profile, input.segments),
         segments_(schedule_.segments()),
         services_(MakeServiceCalls(parts.endpoints, parts.timer, parts.metrics, attempts_)),
-        dispatcher_(services_, attempts_, work),
+        dispatcher_(services_, attempts_, work_cancel),
         feeder_(parts.plan, {input.request_id, Facts()}, parts.converter, parts.pool,
                 [this](int service, std::shared_ptr<const analysis::Batch> batch) {
                   return dispatcher_.Submit(service, std::move(batch));
@@ -56,13 +56,13 @@ class Pipeline {
 
   absl::StatusOr<PipelineResult> Run() {
     ASSIGN_OR_RETURN(const int64_t kept_bytes, KeptBytes());
-    absl::StatusOr<analysis::FramePool::Reservation> reserved = parts_.pool.Reserve(kept_bytes, work_);
+    absl::StatusOr<analysis::FramePool::Reservation> reserved = parts_.pool.Reserve(kept_bytes, work_cancel_);
     RETURN_IF_ERROR(Settle(reserved.status()));
     const absl::Duration declared = analysis::FromProto(parts_.decoder.info().duration());
     if (declared > absl::ZeroDuration()) RETURN_IF_ERROR(CheckSegments(segments_, declared));
     if (work_ended_.ok()) RETURN_IF_ERROR(Settle(DecodeAll()));
     if (!alive_.empty()) RETURN_IF_ERROR(Settle(feeder_.Flush()));
-    feeder_.Release();
+    feeder_.ReleaseFrames();
     reserved = analysis::FramePool::Reservation();
     frames_sent_ = work_ended_.ok();
     // Exact where decoding reached the end, which is the only place where a segment can turn out to be too late.
@@ -73,11 +73,11 @@ class Pipeline {
   }
 
  private:
-  // Where only `work` has ended, what is there is kept; the analyzers' own statuses tell.
+  // Where only `work_cancel` has ended, what is there is kept; the analyzers' own statuses tell.
   absl::Status Settle(const absl::Status& status) {
     if (status.ok()) return status;
     RETURN_IF_ERROR(cancel_.status());
-    if (absl::Status ended = work_.status(); !ended.ok()) {
+    if (absl::Status ended = work_cancel_.status(); !ended.ok()) {
       work_ended_ = ended;
       return absl::OkStatus();
     }
@@ -127,7 +127,7 @@ class Pipeline {
           if (!frame.has_value()) return absl::OkStatus();
         }
         if (frame->offset >= segment.end) break;
-        if (frame->decision.segment == static_cast<int>(at)) RETURN_IF_ERROR(Feed(*frame));
+        if (frame->decision.segment == static_cast<int>(at)) RETURN_IF_ERROR(FeedFrame(*frame));
         if (alive_.empty()) return absl::OkStatus();
         frame.reset();
       }
@@ -136,7 +136,7 @@ class Pipeline {
   }
 
   absl::StatusOr<std::optional<DecodedFrame>> NextFrame() {
-    RETURN_IF_ERROR(work_.status());
+    RETURN_IF_ERROR(work_cancel_.status());
     const Stopwatch stopwatch;
     absl::StatusOr<std::optional<DecodedFrame>> frame = parts_.decoder.Next();
     decode_time_ += stopwatch.elapsed();
@@ -147,7 +147,7 @@ class Pipeline {
     return frame;
   }
 
-  absl::Status Feed(const DecodedFrame& frame) {
+  absl::Status FeedFrame(const DecodedFrame& frame) {
     if (frames_decoded_ % kGiveUpInterval == 0) {
       for (auto it = alive_.begin(); it != alive_.end();) {
         if (dispatcher_.failed(*it)) {
@@ -158,12 +158,12 @@ class Pipeline {
         }
       }
     }
-    RETURN_IF_ERROR(feeder_.Feed(frame, work_));
-    Report(false);
+    RETURN_IF_ERROR(feeder_.Feed(frame, work_cancel_));
+    ReportProgress(false);
     return absl::OkStatus();
   }
 
-  void Report(bool now) {
+  void ReportProgress(bool now) {
     if (observer_.on_progress == nullptr || (!now && reported_.has_value() && reported_->elapsed() < kProgressInterval))
       return;
     reported_.emplace();
@@ -191,7 +191,7 @@ class Pipeline {
   void WatchBatches() {
     const bool done = !batches_done_.has_value() && dispatcher_.WaitIdle(absl::ZeroDuration()).value_or(false);
     if (done) batches_done_.emplace();
-    Report(done);
+    ReportProgress(done);
   }
 
   absl::StatusOr<PipelineResult> Summarize() {
@@ -206,14 +206,14 @@ class Pipeline {
       *out.mutable_start_offset() = analysis::ToProto(segment.start);
       *out.mutable_end_offset() = analysis::ToProto(segment.end);
     }
-    Report(true);
+    ReportProgress(true);
     SummaryStageObserver observer;
     observer.on_wait = [this] { WatchBatches(); };
     observer.on_outcome = [this](int place, const AnalyzerOutcome& outcome) {
       if (outcome.status.ok()) answered_.insert(parts_.plan.analyzers[place].description.name());
       if (observer_.on_outcome) observer_.on_outcome(place, outcome);
     };
-    result.outcomes = RunSummaries(parts_.plan, input, dispatcher_, services_, work_, observer);
+    result.outcomes = RunSummaries(parts_.plan, input, dispatcher_, services_, work_cancel_, observer);
     RETURN_IF_ERROR(cancel_.status());
     result.summarize_time = batches_done_.has_value() ? batches_done_->elapsed() : absl::ZeroDuration();
     result.segments = segments_;
@@ -228,7 +228,7 @@ class Pipeline {
   const PipelineInput& input_;
   const PipelineObserver& observer_;
   const CancelToken cancel_;
-  const CancelToken work_;
+  const CancelToken work_cancel_;
   FrameSchedule schedule_;
   // Those of the schedule, in the end cut to the video.
   std::vector<TimeSpan> segments_;
@@ -256,10 +256,10 @@ class Pipeline {
 
 absl::StatusOr<PipelineResult> RunPipeline(const PipelineParts& parts, const PipelineInput& input,
                                            const PipelineObserver& observer, const CancelToken& cancel,
-                                           const CancelToken& work) {
+                                           const CancelToken& work_cancel) {
   absl::StatusOr<PipelineResult> result =
-      OrOutOfMemory("analysing the video", [&] { return Pipeline(parts, input, observer, cancel, work).Run(); });
-  if (!result.ok()) work.Cancel(result.status());
+      OrOutOfMemory("analysing the video", [&] { return Pipeline(parts, input, observer, cancel, work_cancel).Run(); });
+  if (!result.ok()) work_cancel.Cancel(result.status());
   return result;
 }
 

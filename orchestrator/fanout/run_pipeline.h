@@ -57,12 +57,12 @@ struct PipelineObserver {
   std::function<void(int place, const AnalyzerOutcome&)> on_outcome;
 };
 
-// Blocks until the run is over. `cancel` ends it with its status. `work` is cancelled with it or before: analyzers that
-// are not done by then get its status, and the others' answers are kept. An error cancels `work`, which stops the
-// batches still under way. Errors: the decoder's, `cancel`'s, INVALID_ARGUMENT for a segment behind the video's end,
-// FAILED_PRECONDITION (VIDEO_TOO_LARGE) if the pictures asked for do not fit the frame budget.
+// Blocks until the run is over. `cancel` ends it with its status. `work_cancel` is cancelled with it or before:
+// analyzers that are not done by then get its status, and the others' answers are kept. An error cancels `work_cancel`,
+// which stops the batches still under way. Errors: the decoder's, `cancel`'s, INVALID_ARGUMENT for a segment behind the
+// video's end, FAILED_PRECONDITION (VIDEO_TOO_LARGE) if the pictures asked for do not fit the frame budget.
 absl::StatusOr<PipelineResult> RunPipeline(const PipelineParts& parts, const PipelineInput& input,
                                            const PipelineObserver& observer, const CancelToken& cancel,
-                                           const CancelToken& work);
+                                           const CancelToken& work_cancel);
 
 }  // namespace reelsight::orchestrator

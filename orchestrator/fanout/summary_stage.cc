@@ -42,10 +42,11 @@ struct Inbox {
   }
 };
 
-class Stage {
+class SummaryStage {
  public:
-  Stage(const AnalysisPlan& plan, const SummaryStageInput& input, FrameOutcomeSource& frames,
-        const std::vector<ServiceCall>& services, const CancelToken& cancel, const SummaryStageObserver& observer)
+  SummaryStage(const AnalysisPlan& plan, const SummaryStageInput& input, FrameOutcomeSource& frames,
+               const std::vector<ServiceCall>& services, const CancelToken& cancel,
+               const SummaryStageObserver& observer)
       : plan_(plan),
         input_(input),
         frames_(frames),
@@ -58,7 +59,7 @@ class Stage {
     for (size_t i = 0; i < plan.analyzers.size(); ++i) places_[plan.analyzers[i].description.name()] = i;
     frames_.OnComplete([inbox = inbox_] { inbox->Wake(); });
   }
-  ~Stage() { frames_.OnComplete(nullptr); }
+  ~SummaryStage() { frames_.OnComplete(nullptr); }
 
   std::vector<AnalyzerOutcome> Run() {
     while (true) {
@@ -78,11 +79,11 @@ class Stage {
     for (size_t i = 0; i < outcomes_.size(); ++i) {
       if (states_[i] != State::kFrames) continue;
       const std::string& name = plan_.analyzers[i].description.name();
-      std::optional<FrameOutcome> frames = frames_.TakeComplete(name);
+      std::optional<FrameOutcome> frames = frames_.TakeCompleteOutcome(name);
       const bool missing = !frames.has_value() || input_.frames_missing;
       if (!frames.has_value()) {
         if (cancelled.ok()) continue;
-        frames = frames_.Take(name);
+        frames = frames_.TakeOutcome(name);
       }
       if (missing && frames->status.ok() && !cancelled.ok()) {
         frames->status = Annotate(cancelled, "not all frames were analysed in time");
@@ -216,7 +217,7 @@ class Stage {
 std::vector<AnalyzerOutcome> RunSummaries(const AnalysisPlan& plan, const SummaryStageInput& input,
                                           FrameOutcomeSource& frames, const std::vector<ServiceCall>& services,
                                           const CancelToken& cancel, const SummaryStageObserver& observer) {
-  return Stage(plan, input, frames, services, cancel, observer).Run();
+  return SummaryStage(plan, input, frames, services, cancel, observer).Run();
 }
 
 }  // namespace reelsight::orchestrator

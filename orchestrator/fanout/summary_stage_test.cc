@@ -46,12 +46,12 @@ class FakeFrames final : public FrameOutcomeSource {
     MutexLock lock(mutex_);
     wake_ = std::move(wake);
   }
-  std::optional<FrameOutcome> TakeComplete(const std::string& analyzer) override {
+  std::optional<FrameOutcome> TakeCompleteOutcome(const std::string& analyzer) override {
     MutexLock lock(mutex_);
     if (held_.contains(analyzer)) return std::nullopt;
     return outcomes[analyzer];
   }
-  FrameOutcome Take(const std::string& analyzer) override { return outcomes[analyzer]; }
+  FrameOutcome TakeOutcome(const std::string& analyzer) override { return outcomes[analyzer]; }
 
  private:
   Mutex mutex_;

@@ -3,7 +3,8 @@
 
 #include <utility>
 
-#include "orchestrator/merge/result_merger.h"
+#include "orchestrator/merge/analyzer_result.h"
+#include "orchestrator/merge/summary_text.h"
 #include "orchestrator/merge/timeline_builder.h"
 #include "shared/analysis/analyzer.h"
 
@@ -42,7 +43,7 @@ v1::AnalyzeStats MakeStats(const ResponseBuilder::RunFacts& facts, const Pipelin
 
 const v1::AnalyzerResult& ResponseBuilder::AddOutcome(int place, const AnalyzerOutcome& outcome,
                                                       absl::Duration elapsed) {
-  results_[place] = MakeResult(plan_.analyzers[place], outcome, elapsed);
+  results_[place] = MakeAnalyzerResult(plan_.analyzers[place], outcome, elapsed);
   return results_[place];
 }
 
@@ -53,7 +54,7 @@ v1::AnalyzeResponse ResponseBuilder::BuildResponse(const RunFacts& facts, const 
   *response.mutable_video() = facts.video;
   *response.mutable_timeline() = MakeTimeline(pipeline);
   for (const int place : plan_.answer_order) *response.add_results() = std::move(results_[place]);
-  response.set_summary(MakeSummary(response, plan_.left_out));
+  response.set_summary(MakeSummaryText(response, plan_.left_out));
   *response.mutable_stats() = MakeStats(facts, pipeline, stopwatch.elapsed());
   return response;
 }

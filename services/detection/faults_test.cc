@@ -48,7 +48,7 @@ class Service {
     batch.request_id = "faults";
     for (int64_t i = 0; i < frames; ++i) batch.frames.push_back({i, i * absl::Seconds(1) / 3, picture});
     for (const auto& [analyzer, model] : models) {
-      analysis::Work work{.analyzer = analyzer, .options = Options(analyzer, model)};
+      analysis::AnalyzerWork work{.analyzer = analyzer, .options = Options(analyzer, model)};
       for (const analysis::Frame& frame : batch.frames) work.target_indexes.push_back(frame.index);
       batch.work.push_back(std::move(work));
     }

@@ -13,7 +13,7 @@ namespace {
 
 // Merges targets and context into one ascending view. INVALID_ARGUMENT if an index is not in the batch, or if targets
 // do not ascend: results come in their order, one for each.
-absl::StatusOr<BatchView> MakeView(const Batch& batch, const Work& work,
+absl::StatusOr<BatchView> MakeView(const Batch& batch, const AnalyzerWork& work,
                                    const std::map<int64_t, const Frame*>& frames) {
   BatchView view{.video = &batch.video, .options = &work.options, .request_id = batch.request_id, .items = {}};
   if (std::adjacent_find(work.target_indexes.begin(), work.target_indexes.end(), std::greater_equal<>()) !=
@@ -93,7 +93,7 @@ absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> AnalyzerHost::AnalyzeFrames(
   std::map<int64_t, const Frame*> frames;
   RETURN_IF_ERROR(CheckFrames(batch, frames));
   analyzer::v1::AnalyzeFramesResponse response;
-  for (const Work& work : batch.work) {
+  for (const AnalyzerWork& work : batch.work) {
     RETURN_IF_ERROR(cancel.status());
     ASSIGN_OR_RETURN(BatchView view, MakeView(batch, work, frames));
     analyzer::v1::AnalyzerBatchResult& result = *response.add_results();

@@ -26,7 +26,7 @@ struct Frame {
 };
 
 // What one analyzer is to do with a batch; see analyzer.v1.AnalyzerWork. Indexes name frames of the batch, ascending.
-struct Work {
+struct AnalyzerWork {
   std::string analyzer;
   // Empty type_url: defaults.
   google::protobuf::Any options;
@@ -39,7 +39,7 @@ struct Batch {
   analyzer::v1::VideoFacts video;
   // Ascending by index, all of one size and layout.
   std::vector<Frame> frames;
-  std::vector<Work> work;
+  std::vector<AnalyzerWork> work;
 };
 
 // What one analyzer sees of a batch: its targets and their context, ascending.

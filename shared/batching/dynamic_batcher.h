@@ -121,7 +121,7 @@ class DynamicBatcher {
       { const MutexLock lock(mutex_); }
       changed_.NotifyAll();
     });
-    return Wait(client, call);
+    return WaitForResults(client, call);
   }
 
   // Most items of a batch, as learnt.
@@ -160,11 +160,11 @@ class DynamicBatcher {
   };
   using Batch = std::vector<Waiting>;
 
-  absl::StatusOr<std::vector<Result>> Wait(const std::string& client, Call& call) {
+  absl::StatusOr<std::vector<Result>> WaitForResults(const std::string& client, Call& call) {
     mutex_.Lock();
     while (call.open > 0) {
       if (call.cancel.over() || !call.status.ok()) {
-        DropWaiting(client, call);
+        DropItems(client, call);
         // What runs has its place in a batch. Its end wakes all.
         if (call.open > 0) changed_.Wait(mutex_);
         continue;
@@ -205,7 +205,7 @@ class DynamicBatcher {
   }
 
   // Takes what waits of `call` out of the queue.
-  void DropWaiting(const std::string& client, Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void DropItems(const std::string& client, Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto it = clients_.begin(); it != clients_.end(); ++it) {
       if (it->name != client) continue;
       const size_t dropped = std::erase_if(it->waiting, [&](const Waiting& waiting) { return waiting.call == &call; });
@@ -244,7 +244,7 @@ class DynamicBatcher {
     // A client that gave an item goes to the end. Those before `it` had none of the key: they keep their turn, or the
     // many of one key would keep a single one of another waiting for ever.
     for (auto it = clients_.begin(); it != clients_.end() && static_cast<int>(batch.size()) < limit_.items();) {
-      const bool took = TakeOne(*it, key, batch);
+      const bool took = TakeItem(*it, key, batch);
       if (it->waiting.empty()) {
         it = clients_.erase(it);
       } else if (!took) {
@@ -258,7 +258,7 @@ class DynamicBatcher {
     return batch;
   }
 
-  bool TakeOne(Client& client, std::string& key, Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  bool TakeItem(Client& client, std::string& key, Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto it = client.waiting.begin(); it != client.waiting.end();) {
       Call& call = *it->call;
       if (!call.status.ok() || call.cancel.over()) {
@@ -284,7 +284,7 @@ class DynamicBatcher {
     if (options_.observer.on_start) {
       for (const Waiting& waiting : batch) options_.observer.on_start(start - waiting.arrived);
     }
-    for (size_t begin = 0; begin < batch.size();) begin = RunSome(batch, begin);
+    for (size_t begin = 0; begin < batch.size();) begin = RunItems(batch, begin);
     {
       const MutexLock lock(mutex_);
       --running_;
@@ -293,7 +293,7 @@ class DynamicBatcher {
   }
 
   // Runs items from `begin` on, fewer when memory runs out, and finishes them. Returns where it ended.
-  size_t RunSome(const Batch& batch, size_t begin) {
+  size_t RunItems(const Batch& batch, size_t begin) {
     size_t size = batch.size() - begin;
     while (true) {
       size = std::min<size_t>(size, static_cast<size_t>(limit()));
@@ -311,13 +311,13 @@ class DynamicBatcher {
                             absl::StrCat("a batch of ", size, " gave ", results->size(), " results"));
       }
       if (options_.observer.on_batch) options_.observer.on_batch(static_cast<int>(size), took);
-      if (results.ok()) Learn(static_cast<int>(size), took);
-      Finish(batch, begin, size, std::move(results));
+      if (results.ok()) LearnLimit(static_cast<int>(size), took);
+      FinishItems(batch, begin, size, std::move(results));
       return begin + size;
     }
   }
 
-  void Finish(const Batch& batch, size_t begin, size_t size, absl::StatusOr<std::vector<Result>> results) {
+  void FinishItems(const Batch& batch, size_t begin, size_t size, absl::StatusOr<std::vector<Result>> results) {
     {
       const MutexLock lock(mutex_);
       for (size_t i = 0; i < size; ++i) {
@@ -341,7 +341,7 @@ class DynamicBatcher {
     return limit_.items();
   }
 
-  void Learn(int size, Clock::duration took) {
+  void LearnLimit(int size, Clock::duration took) {
     const MutexLock lock(mutex_);
     const int before = limit_.items();
     limit_.Succeeded(size, took);

@@ -96,7 +96,7 @@ class PinnedLruCache {
       RETURN_IF_ERROR(cancel.status());
       const uint64_t rings = signal_->rings();
       std::vector<Victim> victims;
-      Turn turn = Look(key, estimated_bytes, caller, &victims);
+      Turn turn = NextTurn(key, estimated_bytes, caller, &victims);
       DestroyVictims(std::move(victims));
       if (first && options_.observer.on_use)
         options_.observer.on_use(key, turn.what == Turn::kAnswer && turn.answer.ok());
@@ -104,11 +104,11 @@ class PinnedLruCache {
         case Turn::kAnswer:
           return std::move(turn.answer);
         case Turn::kLoad:
-          LoadAndPut(key, load, *turn.flight, caller);
+          LoadEntry(key, load, *turn.flight, caller);
           if (!turn.flight->again) return turn.flight->result;
           break;
         case Turn::kFollow:
-          RETURN_IF_ERROR(WaitFor(*turn.flight, cancel));
+          RETURN_IF_ERROR(WaitForLoad(*turn.flight, cancel));
           if (!turn.flight->again) return turn.flight->result;
           break;
         case Turn::kWait:
@@ -203,7 +203,7 @@ class PinnedLruCache {
     ~Caller() {
       if (!queued) return;
       const MutexLock lock(cache_.mutex_);
-      cache_.Leave(*this);
+      cache_.LeaveQueue(*this);
     }
     const Clock::time_point start;
     // Guarded by the cache's lock; changed by the caller's own thread.
@@ -243,9 +243,9 @@ class PinnedLruCache {
   };
 
   // Nobody but the cache holds it. Handles are made under the lock only, so it stays so.
-  static bool Idle(const Entry& entry) { return entry.flight == nullptr && entry.value.use_count() == 1; }
+  static bool IsIdle(const Entry& entry) { return entry.flight == nullptr && entry.value.use_count() == 1; }
 
-  static void Touch(LastUse& use, std::atomic<int64_t>& uses, Clock::time_point now) {
+  static void NoteUse(LastUse& use, std::atomic<int64_t>& uses, Clock::time_point now) {
     use.number = ++uses;
     use.time = now.time_since_epoch().count();
   }
@@ -256,17 +256,17 @@ class PinnedLruCache {
 
   // A handle that notes when it goes: a value is not old as long as it is in use.
   std::shared_ptr<const Value> MakeHandle(const Entry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    Touch(*entry.last_use, *uses_, options_.now());
+    NoteUse(*entry.last_use, *uses_, options_.now());
     return std::shared_ptr<const Value>(entry.value.get(),
                                         [value = entry.value, use = entry.last_use, uses = uses_, now = options_.now,
                                          signal = signal_](const Value*) mutable {
-                                          Touch(*use, *uses, now());
+                                          NoteUse(*use, *uses, now());
                                           value.reset();
                                           signal->Ring();
                                         });
   }
 
-  Turn Look(const std::string& key, int64_t estimated_bytes, Caller& caller, std::vector<Victim>* victims) {
+  Turn NextTurn(const std::string& key, int64_t estimated_bytes, Caller& caller, std::vector<Victim>* victims) {
     const MutexLock lock(mutex_);
     if (const auto it = entries_.find(key); it != entries_.end()) {
       if (it->second.flight != nullptr) return {.what = Turn::kFollow, .flight = it->second.flight};
@@ -292,7 +292,7 @@ class PinnedLruCache {
     if (!others_first || !may_wait) {
       const absl::Status room = MakeRoom(key, estimated_bytes, victims);
       if (room.ok()) {
-        Leave(caller);
+        LeaveQueue(caller);
         Entry& entry = entries_[key];
         entry.flight = std::make_shared<Flight>();
         entry.bytes = estimated_bytes;
@@ -306,7 +306,7 @@ class PinnedLruCache {
     return {.what = Turn::kWait, .until = until};
   }
 
-  void Leave(Caller& caller) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void LeaveQueue(Caller& caller) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!caller.queued) return;
     caller.queued = false;
     queue_.remove(&caller);
@@ -314,7 +314,7 @@ class PinnedLruCache {
   }
 
   // OK: it is done.
-  absl::Status WaitFor(Flight& flight, const CancelToken& cancel) {
+  absl::Status WaitForLoad(Flight& flight, const CancelToken& cancel) {
     const CancelToken::Callback wake(cancel, [this] {
       { const MutexLock lock(mutex_); }
       changed_.NotifyAll();
@@ -338,7 +338,7 @@ class PinnedLruCache {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     int64_t idle_bytes = 0;
     for (const auto& [other, entry] : entries_) {
-      if (Idle(entry)) idle_bytes += entry.bytes;
+      if (IsIdle(entry)) idle_bytes += entry.bytes;
     }
     if (const int64_t in_use = used_bytes_ - idle_bytes; bytes > options_.budget_bytes - in_use) {
       return MakeError(absl::StatusCode::kResourceExhausted, Reason::kModelTooLarge,
@@ -355,7 +355,7 @@ class PinnedLruCache {
     if (options_.ttl <= Clock::duration::zero()) return;
     for (auto it = entries_.begin(); it != entries_.end();) {
       const auto next = std::next(it);
-      if (Idle(it->second) && AgeOf(it->second) >= options_.ttl) Evict(it, victims);
+      if (IsIdle(it->second) && AgeOf(it->second) >= options_.ttl) Evict(it, victims);
       it = next;
     }
   }
@@ -364,7 +364,7 @@ class PinnedLruCache {
   bool EvictOldestIdle(std::vector<Victim>* victims) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     auto oldest = entries_.end();
     for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-      if (!Idle(it->second)) continue;
+      if (!IsIdle(it->second)) continue;
       if (oldest == entries_.end() || it->second.last_use->number < oldest->second.last_use->number) oldest = it;
     }
     if (oldest == entries_.end()) return false;
@@ -413,7 +413,7 @@ class PinnedLruCache {
                                   " is not loaded now; free memory or try again"));
   }
 
-  void LoadAndPut(const std::string& key, const Load& load, Flight& flight, const Caller& caller) {
+  void LoadEntry(const std::string& key, const Load& load, Flight& flight, const Caller& caller) {
     // A refusal is no failure of the load: it holds for those who wait, not for those who come.
     absl::Status refused = CheckPressure(key);
     absl::StatusOr<Loaded> loaded = Loaded();

@@ -16,7 +16,7 @@ FairExecutor::FairExecutor(Options options) : options_(std::move(options)) {
   const int count = std::max(1, options_.thread_count);
   threads_.reserve(count);
   for (int i = 0; i < count; ++i) {
-    threads_.emplace_back([this] { Work(); });
+    threads_.emplace_back([this] { RunTasks(); });
     pthread_setname_np(threads_.back().native_handle(), options_.name.substr(0, 15).c_str());
   }
 }
@@ -41,7 +41,7 @@ absl::Status FairExecutor::Submit(const std::string& client, std::function<void(
     if (tasks.empty()) turns_.push_back(client);
     tasks.push_back(std::move(task));
     ++queued_;
-    Changed();
+    TellChange();
     // Under the lock: the task may be what its submitter's owner waits for before it destroys the executor. See Note
     // [The last touch] in test_pause.h.
     work_.NotifyOne();
@@ -60,7 +60,7 @@ int64_t FairExecutor::running() const {
   return running_;
 }
 
-void FairExecutor::Work() {
+void FairExecutor::RunTasks() {
   if (options_.thread_init) options_.thread_init();
   while (true) {
     std::function<void()> task;
@@ -80,13 +80,13 @@ void FairExecutor::Work() {
       }
       --queued_;
       ++running_;
-      Changed();
+      TellChange();
     }
     task();
     task = nullptr;  // What it holds is freed before it counts as done.
     MutexLock lock(mutex_);
     --running_;
-    Changed();
+    TellChange();
   }
 }
 

@@ -47,8 +47,8 @@ class FairExecutor {
   int thread_count() const { return options_.thread_count; }
 
  private:
-  void Work();
-  void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void RunTasks();
+  void TellChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (options_.on_change) options_.on_change(queued_, running_);
   }
 

@@ -6,7 +6,7 @@
 namespace reelsight::concurrency {
 
 Ticker::Ticker(std::chrono::steady_clock::duration period, std::function<void()> function)
-    : period_(period), function_(std::move(function)), thread_([this] { Work(); }) {}
+    : period_(period), function_(std::move(function)), thread_([this] { RunEachPeriod(); }) {}
 
 Ticker::~Ticker() {
   {
@@ -17,7 +17,7 @@ Ticker::~Ticker() {
   thread_.join();
 }
 
-void Ticker::Work() {
+void Ticker::RunEachPeriod() {
   while (SleepOnePeriod()) function_();
 }
 

@@ -25,7 +25,7 @@ class Ticker {
   Ticker& operator=(const Ticker&) = delete;
 
  private:
-  void Work();
+  void RunEachPeriod();
   // False if it is time to stop.
   bool SleepOnePeriod();
 

@@ -7,7 +7,7 @@
 
 namespace reelsight::concurrency {
 
-Timer::Timer() : thread_([this] { Work(); }) {}
+Timer::Timer() : thread_([this] { RunFunctions(); }) {}
 
 Timer::~Timer() {
   {
@@ -41,7 +41,7 @@ void Timer::Cancel(const Ticket& ticket) {
   waiting_.erase(it);
 }
 
-void Timer::Work() {
+void Timer::RunFunctions() {
   while (true) {
     std::function<void()> function;
     {

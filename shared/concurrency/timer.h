@@ -33,7 +33,7 @@ class Timer {
   void Cancel(const Ticket& ticket);
 
  private:
-  void Work();
+  void RunFunctions();
 
   Mutex mutex_;
   CondVar changed_;

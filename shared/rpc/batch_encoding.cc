@@ -90,7 +90,7 @@ grpc::ByteBuffer EncodeBatch(std::shared_ptr<const analysis::Batch> batch) {
     writer.AddHeader(analyzer::v1::Frame::kDataFieldNumber, pixels.size());
     writer.AddPixels(pixels);
   }
-  for (const analysis::Work& work : batch->work) {
+  for (const analysis::AnalyzerWork& work : batch->work) {
     analyzer::v1::AnalyzerWork message;
     message.set_analyzer(work.analyzer);
     if (!work.options.type_url().empty()) *message.mutable_options() = work.options;

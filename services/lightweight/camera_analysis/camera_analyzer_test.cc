@@ -55,7 +55,7 @@ class CameraAnalyzerTest : public ::testing::Test {
     std::vector<analyzer::v1::FrameResult> results;
     for (const std::vector<int64_t>& targets : batches) {
       std::set<int64_t> all(targets.begin(), targets.end());
-      analysis::Work work{
+      analysis::AnalyzerWork work{
           .analyzer = "camera_analysis", .options = {}, .target_indexes = targets, .context_indexes = {}};
       for (const int64_t target : targets) {
         if (target > 0 && all.insert(target - 1).second) work.context_indexes.push_back(target - 1);

@@ -122,7 +122,8 @@ int Run(const Flags& flags) {
   int64_t index = 0;
   for (bool more = true; more;) {
     analysis::Batch batch;
-    analysis::Work work{.analyzer = name, .options = request.options(), .target_indexes = {}, .context_indexes = {}};
+    analysis::AnalyzerWork work{
+        .analyzer = name, .options = request.options(), .target_indexes = {}, .context_indexes = {}};
     while (batch.frames.size() < kBatchFrames) {
       std::shared_ptr<analysis::Image> image = ReadFrame(flags);
       if (image == nullptr) {

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "orchestrator/merge/result_merger.h"
-
-#include <memory>
+#include "orchestrator/merge/analyzer_result.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
@@ -15,9 +11,6 @@
 
 namespace reelsight::orchestrator {
 namespace {
-
-// Lengths that differ by less are the same.
-constexpr absl::Duration kSameLength = absl::Milliseconds(50);
 
 // `type.googleapis.com/package.Name` -> `package.Name`.
 std::string TypeName(const google::protobuf::Any& any) {
@@ -65,7 +58,8 @@ v1::ModelInfo ToModelInfo(const analyzer::v1::Model& model) {
   return info;
 }
 
-v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome, absl::Duration elapsed) {
+v1::AnalyzerResult MakeAnalyzerResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome,
+                                      absl::Duration elapsed) {
   v1::AnalyzerResult result;
   result.set_analyzer(planned.description.name());
   v1::AnalyzerTiming& timing = *result.mutable_timing();
@@ -90,33 +84,6 @@ v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutc
     if (!result.models().empty()) *result.mutable_model() = result.models(0);
   }
   return result;
-}
-
-std::string MakeSummary(const v1::AnalyzeResponse& response, const std::vector<std::string>& left_out) {
-  const v1::VideoInfo& video = response.video();
-  const absl::Duration whole = analysis::FromProto(video.duration());
-  absl::Duration analyzed;
-  for (const v1::Timeline::Scene& scene : response.timeline().scenes()) {
-    analyzed += analysis::FromProto(scene.end_offset()) - analysis::FromProto(scene.start_offset());
-  }
-  std::string summary;
-  if (analyzed > absl::ZeroDuration() && analyzed < whole - kSameLength) {
-    summary = absl::StrFormat("%.1f s analysed of ", absl::ToDoubleSeconds(analyzed));
-  }
-  absl::StrAppendFormat(&summary, "%.1f s of %dx%d %s at %.4g frames a second.", absl::ToDoubleSeconds(whole),
-                        video.width_px(), video.height_px(), video.codec(), video.frame_rate());
-  for (const v1::AnalyzerResult& result : response.results()) {
-    if (result.status().code() == v1::AnalyzerStatus::OK) {
-      if (!result.headline().empty()) absl::StrAppend(&summary, "\n", result.analyzer(), ": ", result.headline());
-    } else {
-      absl::StrAppend(&summary, "\n", result.analyzer(), ": ", v1::AnalyzerStatus::Code_Name(result.status().code()),
-                      ", ", result.status().message());
-    }
-  }
-  if (!left_out.empty()) {
-    absl::StrAppend(&summary, "\nleft out, not available (ListAnalyzers tells why): ", absl::StrJoin(left_out, ", "));
-  }
-  return summary;
 }
 
 }  // namespace reelsight::orchestrator

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "orchestrator/merge/result_merger.h"
+#include "orchestrator/merge/analyzer_result.h"
 
 #include "gmock/gmock.h"
 #include "google/protobuf/duration.pb.h"
@@ -16,7 +16,7 @@ PlannedAnalyzer Planned() {
   return planned;
 }
 
-TEST(ResultMergerTest, PlacesATypedResultByItsType) {
+TEST(AnalyzerResultTest, PlacesATypedResultByItsType) {
   v1::SceneSegmentationResult typed;
   typed.add_scenes()->add_shot_indexes(4);
   AnalyzerOutcome outcome;
@@ -24,7 +24,7 @@ TEST(ResultMergerTest, PlacesATypedResultByItsType) {
   outcome.summary.set_headline("1 scene");
   outcome.summary.set_warning("careful");
   outcome.frames.frames_done = 12;
-  const v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::Seconds(2));
+  const v1::AnalyzerResult result = MakeAnalyzerResult(Planned(), outcome, absl::Seconds(2));
   ASSERT_TRUE(result.has_scene_segmentation());
   EXPECT_EQ(result.scene_segmentation().scenes(0).shot_indexes(0), 4);
   EXPECT_EQ(result.status().code(), v1::AnalyzerStatus::OK);
@@ -32,10 +32,10 @@ TEST(ResultMergerTest, PlacesATypedResultByItsType) {
   EXPECT_EQ(result.timing().frame_count(), 12);
 }
 
-TEST(ResultMergerTest, NamesAllModelsAndWhereTheyRun) {
+TEST(AnalyzerResultTest, NamesAllModelsAndWhereTheyRun) {
   AnalyzerOutcome outcome;
   outcome.summary.mutable_model()->set_name("reader");
-  v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  v1::AnalyzerResult result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.model().name(), "reader");
   ASSERT_EQ(result.models_size(), 1);
   EXPECT_EQ(result.models(0).name(), "reader");
@@ -46,53 +46,36 @@ TEST(ResultMergerTest, NamesAllModelsAndWhereTheyRun) {
     model.set_license("MIT");
     model.set_device(device);
   }
-  result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.model().device(), "cuda:0");
   ASSERT_EQ(result.models_size(), 2);
   EXPECT_EQ(result.models(1).name(), "finder");
   EXPECT_EQ(result.models(1).version(), "2");
   EXPECT_EQ(result.models(1).license(), "MIT");
   EXPECT_EQ(result.models(1).device(), "cpu");
-  result = MakeResult(Planned(), {}, absl::ZeroDuration());
+  result = MakeAnalyzerResult(Planned(), {}, absl::ZeroDuration());
   EXPECT_FALSE(result.has_model());
   EXPECT_TRUE(result.models().empty());
 }
 
-TEST(ResultMergerTest, RefusesATypeTheApiDoesNotKnow) {
+TEST(AnalyzerResultTest, RefusesATypeTheApiDoesNotKnow) {
   AnalyzerOutcome outcome;
   outcome.summary.mutable_typed()->PackFrom(google::protobuf::Duration());
-  const v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  const v1::AnalyzerResult result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.status().code(), v1::AnalyzerStatus::INTERNAL);
   EXPECT_EQ(result.result_case(), v1::AnalyzerResult::RESULT_NOT_SET);
 }
 
-TEST(ResultMergerTest, FailureHasReasonAndNoResult) {
+TEST(AnalyzerResultTest, FailureHasReasonAndNoResult) {
   AnalyzerOutcome outcome;
   outcome.status = MakeError(absl::StatusCode::kUnavailable, Reason::kRetryBudgetSpent, "peer gone");
-  const v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  const v1::AnalyzerResult result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.status().code(), v1::AnalyzerStatus::UNAVAILABLE);
   EXPECT_EQ(result.status().reason(), "RETRY_BUDGET_SPENT");
   EXPECT_EQ(result.result_case(), v1::AnalyzerResult::RESULT_NOT_SET);
-  v1::AnalyzeResponse response;
-  *response.add_results() = result;
-  EXPECT_THAT(MakeSummary(response, {}), ::testing::HasSubstr("x: UNAVAILABLE, peer gone"));
 }
 
-TEST(ResultMergerTest, TheSummaryTellsThePartAnalysed) {
-  v1::AnalyzeResponse response;
-  response.mutable_video()->mutable_duration()->set_seconds(10);
-  v1::Timeline::Scene& scene = *response.mutable_timeline()->add_scenes();
-  scene.mutable_start_offset()->set_seconds(2);
-  scene.mutable_end_offset()->set_seconds(5);
-  EXPECT_THAT(MakeSummary(response, {}), ::testing::StartsWith("3.0 s analysed of 10.0 s of "));
-  scene.mutable_start_offset()->set_seconds(0);
-  scene.mutable_end_offset()->set_seconds(10);
-  EXPECT_THAT(MakeSummary(response, {}), ::testing::StartsWith("10.0 s of "));
-  EXPECT_THAT(MakeSummary(response, {"body_pose", "text_overlay"}),
-              ::testing::EndsWith("\nleft out, not available (ListAnalyzers tells why): body_pose, text_overlay"));
-}
-
-TEST(ResultMergerTest, AMessageThatIsNotUtf8DoesNotSpoilTheAnswer) {
+TEST(AnalyzerResultTest, AMessageThatIsNotUtf8DoesNotSpoilTheAnswer) {
   const v1::AnalyzerStatus status = ToAnalyzerStatus(absl::InternalError("library says \xFF"));
   EXPECT_EQ(status.message(), "library says ?");
 }

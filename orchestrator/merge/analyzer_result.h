@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Turns what analyzers answered into the public response. Typed results are placed by their message type, so that a new
-// analyzer needs no line here.
+// Turns what one analyzer answered into its public result. Typed results are placed by their message type, so that a
+// new analyzer needs no line here.
 #pragma once
-
-#include <string>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "orchestrator/fanout/summary_stage.h"
@@ -18,9 +15,7 @@ v1::ModelInfo ToModelInfo(const analyzer::v1::Model& model);
 
 // The public result of one analyzer. A typed result that the API has no field for, or that does not parse, makes the
 // status INTERNAL. `elapsed`: since the run's start.
-v1::AnalyzerResult MakeResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome, absl::Duration elapsed);
-
-// A few lines for a person: the video, then each headline or failure, then the analyzers that a run of all left out.
-std::string MakeSummary(const v1::AnalyzeResponse& response, const std::vector<std::string>& left_out);
+v1::AnalyzerResult MakeAnalyzerResult(const PlannedAnalyzer& planned, const AnalyzerOutcome& outcome,
+                                      absl::Duration elapsed);
 
 }  // namespace reelsight::orchestrator
