@@ -49,7 +49,7 @@ std::shared_ptr<const analysis::Image> MakePicture(analysis::PixelFormat format,
 std::vector<std::string> MakePayloads(const analyzer::v1::AnalyzerDescription& analyzer) {
   analysis::Batch batch;
   const auto format = *analysis::FromProto(analyzer.frame_spec().format());
-  analysis::Work work{.analyzer = analyzer.name(), .options = {}, .target_indexes = {}, .context_indexes = {}};
+  analysis::AnalyzerWork work{.analyzer = analyzer.name(), .options = {}, .target_indexes = {}, .context_indexes = {}};
   for (int i = 0; i < 10; ++i) {
     batch.frames.push_back({i, absl::Milliseconds(40 * i), MakePicture(format, i)});
     work.target_indexes.push_back(i);
