@@ -29,7 +29,7 @@ v1::AnalyzerStatus Detect(double used_memory) {
   config.mutable_models()->set_directory(folder / "models");
   config.mutable_models()->clear_catalogs();
   config.mutable_models()->add_catalogs(folder / "mine.textproto");
-  const auto backend = EmbeddedBackend::Create(config, 1, nullptr, [=] { return used_memory; });
+  const auto backend = EmbeddedBackend::Create(config, 1, [=] { return used_memory; });
   EXPECT_TRUE(backend.ok()) << backend.status();
   v1::AnalyzeRequest request;
   request.add_analyzers("object_detection");

@@ -3,10 +3,16 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
+#include <filesystem>
 #include <iostream>
-#include <map>
+#include <string>
+#include <system_error>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "shared/base/status.h"
 #include "shared/process/allocator.h"
 #include "shared/process/config_file.h"
@@ -15,61 +21,66 @@
 #include "shared/process/version.h"
 
 namespace reelsight::process {
+namespace {
 
-absl::StatusOr<CommandLine> ReadConfiguration(const ProgramInfo& info, int argc, const char* const* argv,
-                                              const GetEnvironment& environment, google::protobuf::Message* config) {
-  CLI::App app(info.description, info.name);
-  std::string config_file = environment(EnvironmentName("config")).value_or("");
-  bool check_config = false;
-  app.add_option("--config", config_file, "Configuration file (protobuf text format)");
-  app.add_flag("--check_config", check_config, "Check flags, environment and configuration, then exit");
-  app.set_version_flag("--version", absl::StrCat(info.name, " ", Version()), "Print the version");
-  std::map<std::string, std::string> values;
-  for (const Setting& setting : info.settings) {
-    app.add_option("--" + setting.flag, values[setting.flag],
-                   absl::StrCat(setting.help, " (or ", EnvironmentName(setting.flag), ")"));
-  }
-  app.footer(
-      absl::StrCat("A flag beats the environment, the environment beats the file.\n\nExamples:\n", info.examples));
-  // The library tells everything by exceptions.
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    return CommandLine{CommandLine::Action::kHelp, app.help()};
-  } catch (const CLI::CallForVersion&) {
-    return CommandLine{CommandLine::Action::kVersion, absl::StrCat(info.name, " ", Version(), "\n")};
-  } catch (const CLI::ParseError& error) {
-    return absl::InvalidArgumentError(absl::StrCat(error.what(), "; see ", info.name, " --help"));
-  }
-  if (!config_file.empty()) RETURN_IF_ERROR(LoadConfigFile(config_file, config));
-  RETURN_IF_ERROR(ApplyEnvironment(info.settings, environment, config));
-  for (const Setting& setting : info.settings) {
-    const std::string flag = "--" + setting.flag;
-    if (app.get_option(flag)->count() > 0) {
-      RETURN_IF_ERROR(SetField(setting.field, values[setting.flag], flag, config));
+// Paths of folders that exist, separated by commas.
+absl::StatusOr<std::string> ToAbsolute(const std::string& folders, const std::string& flag) {
+  std::vector<std::string> absolute;
+  for (const auto folder : absl::StrSplit(folders, ',', absl::SkipEmpty())) {
+    std::error_code error;
+    const auto path = std::filesystem::canonical(std::string(folder), error);
+    if (error || !std::filesystem::is_directory(path, error)) {
+      return absl::NotFoundError(absl::StrCat(flag, ": no such folder: ", folder));
     }
+    absolute.push_back(path.string());
   }
-  return CommandLine{check_config ? CommandLine::Action::kCheckConfig : CommandLine::Action::kRun, ""};
+  return absl::StrJoin(absolute, ",");
 }
 
-int RunProgram(const ProgramInfo& info, int argc, const char* const* argv, google::protobuf::Message* config,
-               const std::function<absl::Status()>& prepare, const std::function<absl::Status()>& run) {
-  LimitArenas();
-  BlockSignals();
-  RaiseDescriptorLimit();
+}  // namespace
+
+void ConfigurationFlags::Define(CLI::App& app) {
+  app_ = &app;
+  app.add_option("--config,-c", config_file_,
+                 absl::StrCat("Configuration file, protobuf text format (or ", EnvironmentName("config"), ")"))
+      ->type_name("FILE");
+  app.add_flag("--check_config,--check-config", check_only_, "Check flags, environment and configuration, then exit");
+  for (const Setting& setting : info_.settings) {
+    app.add_option(absl::StrCat("--", setting.flag, setting.other_names.empty() ? "" : ",", setting.other_names),
+                   values_[setting.flag], absl::StrCat(setting.help, " (or ", EnvironmentName(setting.flag), ")"))
+        ->type_name(setting.value_name)
+        ->join(',');
+  }
+  app.footer(
+      absl::StrCat("A flag beats the environment, the environment beats the file.\n\nExamples:\n", info_.examples));
+}
+
+absl::Status ConfigurationFlags::ReadInto(google::protobuf::Message* config, const GetEnvironment& environment) const {
+  const std::string file = config_file_.empty() ? environment(EnvironmentName("config")).value_or("") : config_file_;
+  if (!file.empty()) RETURN_IF_ERROR(LoadConfigFile(file, config));
+  RETURN_IF_ERROR(ApplyEnvironment(info_.settings, environment, config));
+  for (const Setting& setting : info_.settings) {
+    const std::string flag = "--" + setting.flag;
+    if (app_->get_option(flag)->count() == 0) continue;
+    std::string value = values_.at(setting.flag);
+    if (setting.value_name == "FOLDER") {
+      ASSIGN_OR_RETURN(value, ToAbsolute(value, flag));
+    }
+    RETURN_IF_ERROR(SetField(setting.field, value, flag, config));
+  }
+  return absl::OkStatus();
+}
+
+int ConfigurationFlags::Run(google::protobuf::Message* config, const std::function<absl::Status()>& prepare,
+                            const std::function<absl::Status()>& run) const {
   const auto fail = [&](const absl::Status& status, int exit_status) {
-    std::cerr << info.name << ": " << status.message() << std::endl;
+    std::cerr << info_.name << ": " << status.message() << std::endl;
     return exit_status;
   };
-  const absl::StatusOr<CommandLine> command_line = ReadConfiguration(info, argc, argv, ProcessEnvironment, config);
-  if (!command_line.ok()) return fail(command_line.status(), 2);
-  if (!command_line->text.empty()) {
-    std::cout << command_line->text << std::flush;
-    return 0;
-  }
+  if (const absl::Status status = ReadInto(config); !status.ok()) return fail(status, 2);
   if (const absl::Status status = prepare(); !status.ok()) return fail(status, 2);
-  if (command_line->action == CommandLine::Action::kCheckConfig) {
-    std::cout << info.name << ": the configuration is good" << std::endl;
+  if (check_only_) {
+    std::cout << info_.name << ": the configuration is good" << std::endl;
     return 0;
   }
   try {
@@ -78,6 +89,35 @@ int RunProgram(const ProgramInfo& info, int argc, const char* const* argv, googl
     return fail(absl::InternalError(absl::StrCat("unexpected failure: ", error.what())), 1);
   }
   return 0;
+}
+
+void PrepareProcess() {
+  LimitArenas();
+  BlockSignals();
+  RaiseDescriptorLimit();
+}
+
+int RunProgram(const ProgramInfo& info, int argc, const char* const* argv, google::protobuf::Message* config,
+               const std::function<absl::Status()>& prepare, const std::function<absl::Status()>& run) {
+  PrepareProcess();
+  ConfigurationFlags flags(info);
+  CLI::App app(info.description, info.name);
+  app.set_version_flag("--version", absl::StrCat(info.name, " ", Version()), "Print the version");
+  flags.Define(app);
+  // The library tells everything by exceptions.
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help() << std::flush;
+    return 0;
+  } catch (const CLI::CallForVersion&) {
+    std::cout << info.name << " " << Version() << std::endl;
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    std::cerr << info.name << ": " << error.what() << "; see " << info.name << " --help" << std::endl;
+    return 2;
+  }
+  return flags.Run(config, prepare, run);
 }
 
 }  // namespace reelsight::process

@@ -76,19 +76,21 @@ absl::Status SetScalar(const FieldDescriptor& field, const std::string& value, c
 }  // namespace
 
 std::vector<Setting> ServerSettings() {
-  return {{"listen_address", "server.listen_address", "host:port for gRPC; port 0 takes a free one"},
-          {"metrics_address", "server.metrics_address", "host:port for Prometheus"},
-          {"log_format", "server.log.format", "text or json"},
-          {"log_level", "server.log.level", "trace, debug, info, warn or error"},
-          {"drain_seconds", "server.drain_seconds", "Time for calls under way after SIGTERM"},
-          {"drain_grace_seconds", "server.drain_grace_seconds", "Time between not-ready and refusing calls"},
-          {"max_concurrent_calls", "server.max_concurrent_calls", "Calls worked on at once"},
-          {"max_connections", "server.max_connections", "Connections at once"},
-          {"max_receive_bytes", "server.max_receive_bytes", "Largest message accepted"},
-          {"reflection", "server.reflection", "true or false: offer gRPC reflection"},
-          {"tls_certificate_file", "server.tls.certificate_file", "PEM file with the certificate chain"},
-          {"tls_private_key_file", "server.tls.private_key_file", "PEM file with the private key"},
-          {"tls_ca_file", "server.tls.ca_file", "PEM file with the authorities that clients must be signed by"}};
+  return {
+      {"listen_address", "server.listen_address", "Address for gRPC; port 0 takes a free one", "HOST:PORT",
+       "--listen,-l"},
+      {"metrics_address", "server.metrics_address", "Address for Prometheus", "HOST:PORT", "--metrics,-m"},
+      {"log_format", "server.log.format", "text or json"},
+      {"log_level", "server.log.level", "trace, debug, info, warn or error"},
+      {"drain_seconds", "server.drain_seconds", "Time for calls under way after SIGTERM", "N"},
+      {"drain_grace_seconds", "server.drain_grace_seconds", "Time between not-ready and refusing calls", "N"},
+      {"max_concurrent_calls", "server.max_concurrent_calls", "Calls worked on at once", "N"},
+      {"max_connections", "server.max_connections", "Connections at once", "N"},
+      {"max_receive_bytes", "server.max_receive_bytes", "Largest message accepted", "N"},
+      {"reflection", "server.reflection", "true or false: offer gRPC reflection"},
+      {"tls_certificate_file", "server.tls.certificate_file", "PEM file with the certificate chain", "FILE"},
+      {"tls_private_key_file", "server.tls.private_key_file", "PEM file with the private key", "FILE"},
+      {"tls_ca_file", "server.tls.ca_file", "PEM file with the authorities that clients must be signed by", "FILE"}};
 }
 
 absl::Status SetField(std::string_view path, const std::string& value, const std::string& origin, Message* config) {

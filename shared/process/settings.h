@@ -21,6 +21,11 @@ struct Setting {
   // Path of a scalar or repeated string field, for instance `server.listen_address`.
   std::string field;
   std::string help;
+  // What --help shows for the value, and shells complete: `TEXT`, `N`, `HOST:PORT`, `FILE`, `PATH`. `FOLDER`: one that
+  // a flag names must exist, and may be relative to the current folder.
+  std::string value_name = "TEXT";
+  // Shorter spellings of the flag, as CLI11 takes them: `--listen,-l`. May be empty.
+  std::string other_names = {};
 };
 
 // Settings of config.v1.ServerConfig, which the configuration message holds as `server`.

@@ -447,3 +447,24 @@ def test_bench(three_shots):
     assert "decode" in done.stdout
     for row in ("first", "warm", "times real time", "processors busy", "GPU", "cache hits"):
         assert row in done.stdout
+
+
+def flags_of(*command):
+    command = [str(servers.program(command[0])), *command[1:], "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    return set(re.findall(r"--[a-z_]+|REELSIGHT_[A-Z_]+", text.split("Examples:")[0]))
+
+
+def test_serve_takes_what_the_orchestrator_takes():
+    orchestrator = flags_of("reelsight-orchestrator") - {"--version"}
+    assert {"--file_roots", "--root", "REELSIGHT_LISTEN_ADDRESS"} <= orchestrator
+    assert orchestrator <= flags_of("reelsight", "serve")
+
+
+def test_serve_reads_the_environment(tmp_path, three_shots):
+    names = {"LISTEN_ADDRESS": "127.0.0.1:0", "LOG_FORMAT": "json", "FILE_ROOTS": str(three_shots.parent)}
+    environment = {f"REELSIGHT_{name}": value for name, value in names.items()}
+    server = servers.Process([servers.program("reelsight"), "serve"], tmp_path, "serve", environment)
+    stub = servers.connect(server.address)
+    assert stub.Analyze(pb.AnalyzeRequest(uri=str(three_shots)), timeout=60).stats.frames_decoded > 0
+    assert server.stop() == 0
