@@ -25,6 +25,7 @@
 #include "shared/rpc/server_config.h"
 #include "shared/testing/fake_analyzer.h"
 #include "shared/testing/scratch_folder.h"
+#include "shared/testing/wait.h"
 
 namespace reelsight::rpc {
 namespace {
@@ -198,12 +199,7 @@ TEST_F(ServerTlsTest, TheCapHoldsAndWhoIsInGoesOn) {
   EXPECT_TRUE(Call(*client).ok());
   silent.reset();
   // gRPC takes its time to close its end.
-  absl::StatusCode late = absl::StatusCode::kUnavailable;
-  for (int i = 0; i < 600 && late != absl::StatusCode::kOk; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    late = CallBy(&trusting);
-  }
-  EXPECT_EQ(late, absl::StatusCode::kOk);
+  EXPECT_TRUE(testing::WaitUntil([&] { return CallBy(&trusting) == absl::StatusCode::kOk; }));
 }
 
 TEST_F(ServerTlsTest, WhoDoesNotShakeHandsIsClosed) {

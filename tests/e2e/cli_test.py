@@ -465,6 +465,7 @@ def test_serve_reads_the_environment(tmp_path, three_shots):
     names = {"LISTEN_ADDRESS": "127.0.0.1:0", "LOG_FORMAT": "json", "FILE_ROOTS": str(three_shots.parent)}
     environment = {f"REELSIGHT_{name}": value for name, value in names.items()}
     server = servers.Process([servers.program("reelsight"), "serve"], tmp_path, "serve", environment)
+    server.wait_for_address(servers.json_addresses)
     stub = servers.connect(server.address)
     assert stub.Analyze(pb.AnalyzeRequest(uri=str(three_shots)), timeout=60).stats.frames_decoded > 0
     assert server.stop() == 0
