@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Breaks the code a little, in many places, and counts how often a test notices (ADR 26).
 
-A mutant is one line changed by a rule of universalmutator. It is built as the release preset builds, in a folder of its
-own: its object files (of a header: those of the folder that include it) and one test program; the tree is not touched.
-Killed is what makes a test of the same folder fail, or hang. Not counted is what does not compile, what gives the same
-object code, and what scripts/mutants_accepted.txt names with its reason.
+A mutant is one line changed by a rule of universalmutator. It is built in a folder of its own: its object files (of a
+header: those of the folder that include it) and one test program; the tree is not touched. Killed is what makes a test
+of the same folder fail, or hang. Not counted is what does not compile, what gives the object code that the release
+preset gives anyway, and what scripts/mutants_accepted.txt names with its reason.
+
+Optimising takes most of a build, so tests run without it; only what survives them is built as the release preset does.
 
 Results lie in out/mutants and are kept: a run that was cut short goes on where it stopped. Exit code 1 if fewer than
 --killed percent die.
@@ -70,12 +72,47 @@ def is_hopeless(line, mutant):
     come = mutant[start : len(mutant) - end]
     if come == "=" and gone == "" and before in "<>" and line[start - 2 : start - 1] != " ":
         return True
+    if come == "-" and gone == "" and before.isalnum() and after.isdigit():
+        return True
+    codes = [re.sub(r"//.*|/\*.*?\*/", "", text) for text in (line, mutant)]
     if any(
-        line.count(opening) - line.count(closing) != mutant.count(opening) - mutant.count(closing)
+        codes[0].count(opening) - codes[0].count(closing) != codes[1].count(opening) - codes[1].count(closing)
         for opening, closing in ("()", "[]", "{}")
     ):
         return True
+    if gone in ("begin", "end") and re.search(r"\w", before + after):
+        return True
     return gone.isdigit() and (before.isalnum() or before == "_")
+
+
+def indent_of(line):
+    return len(line) - len(line.lstrip())
+
+
+def is_idle_jump(lines, number, mutant):
+    """A `break` or `continue` after the line where there is no loop, or at a loop's end. Goes by clang-format's indents."""
+    line = lines[number - 1]
+    added = mutant.removeprefix(line.rstrip("\n"))
+    if added == mutant or added.strip() not in ("break;", "continue;"):
+        return False
+    code = re.sub(r"//.*", "", line).strip()
+    if not code.endswith((";", "{", "}", ":")):
+        return True
+    above = [text for text in lines[: number - 1] if text.strip() and not text.startswith("#")][::-1]
+    following = next((text for text in lines[number:] if text.strip()), "")
+    if added.strip() == "continue;" and following.strip() == "}":
+        opener = next((text for text in above if indent_of(text) <= indent_of(following)), "")
+        if indent_of(line) > indent_of(following) and opener.strip().startswith(("for ", "while ")):
+            return True
+    indent = indent_of(line)
+    for text in [line] * code.endswith("{") + above:
+        if text is line or indent_of(text) < indent:
+            indent = indent_of(text)
+            if re.match(r"(for|while|do|switch)\b", text.strip()):
+                return False
+            if indent == 0 or re.search(r"\[.*\].*\{$", text.rstrip()):
+                return True
+    return True
 
 
 def mutants_of(path):
@@ -89,7 +126,9 @@ def mutants_of(path):
     for number, mutant, *_ in found:
         # What changes nothing but spaces or a comment.
         code = [re.sub(r"//.*|/\*.*?\*/|\s", "", text) for text in (lines[number - 1], mutant)]
-        if code[0] != code[1] and not is_hopeless(lines[number - 1], mutant):
+        if code[0] == code[1] or is_idle_jump(lines, number, mutant):
+            continue
+        if not is_hopeless(lines[number - 1], mutant):
             unique[number, "".join(mutant.split())] = (number, lines[number - 1], mutant)
     return list(unique.values())
 
@@ -135,8 +174,8 @@ class Builder:
         text = self.ninja("-t", "deps", output)
         return {os.path.relpath(line.strip(), ROOT) for line in text.splitlines()[1:] if line.startswith(" ")}
 
-    def build(self, part, target, path, text, work):
-        """Builds with `text` in place of the file. (None, program, hash of the objects) or (reason, None, None)."""
+    def compile(self, part, target, path, text, work, quick):
+        """Compiles with `text` in place of the file: the objects by their outputs, None if it cannot."""
         overlay = work / "overlay" / path
         overlay.parent.mkdir(parents=True, exist_ok=True)
         overlay.write_text(text)
@@ -150,10 +189,26 @@ class Builder:
             words[at] = str(overlay) if source == path else words[at]
             # Before the tree. A test finds the header beside itself by the same name.
             words[1:1] = [f"-I{work / 'overlay'}"]
+            if quick:
+                # A precompiled header serves only what optimises too.
+                words.append("-O1" if any("cmake_pch" in word for word in words) else "-O0")
             done = subprocess.run(words, cwd=BUILD, capture_output=True, text=True, check=False, timeout=600)
             if done.returncode != 0:
-                return "does not compile", None, None
-        digest = hashlib.sha256(b"".join(file.read_bytes() for _, file in sorted(made.items()))).hexdigest()
+                return None
+        return made
+
+    def digest(self, part, target, path, text, work):
+        """Hash of the code that the release preset makes; None if it does not compile."""
+        made = self.compile(part, target, path, text, work, quick=False)
+        if made is None:
+            return None
+        return hashlib.sha256(b"".join(file.read_bytes() for _, file in sorted(made.items()))).hexdigest()
+
+    def build(self, part, target, path, text, work):
+        """Builds the test with `text` in place of the file. (None, program) or (reason, None)."""
+        made = self.compile(part, target, path, text, work, quick=True)
+        if made is None:
+            return "does not compile", None
         words = []
         front = [str(file) for output, file in made.items() if output not in self.link_command(target)]
         for word in self.link_command(target):
@@ -163,8 +218,8 @@ class Builder:
             words.append(str(work / target if word == f"bin/{target}" else made.get(word, word)))
         done = subprocess.run(words, cwd=BUILD, capture_output=True, text=True, check=False, timeout=600)
         if done.returncode != 0:
-            return "does not link", None, None
-        return None, work / target, digest
+            return "does not link", None
+        return None, work / target
 
     @staticmethod
     def ninja(*arguments):
@@ -199,7 +254,7 @@ class Judge:
     def __init__(self, builder, scratch):
         self.builder = builder
         self.scratch = scratch
-        # Of the code as it is: hash of the objects by file, seconds by target.
+        # Of the code as it is: hash by file, made when it is asked for, and seconds by target.
         self.digests = {}
         self.seconds = {}
 
@@ -207,16 +262,23 @@ class Judge:
         """Builds and runs the file unchanged."""
         target = FOLDERS[part]
         with self.folder() as work:
-            why, program, digest = self.builder.build(part, target, path, (ROOT / path).read_text(), work)
+            why, program = self.builder.build(part, target, path, (ROOT / path).read_text(), work)
             if why is not None:
                 raise RuntimeError(f"{path}: unchanged, it {why}")
-            self.digests[path] = digest
             if target in self.seconds:
                 return
             start = time.monotonic()
             if run_test(program, "*", 900, work) != "passed":
                 raise RuntimeError(f"{target} fails with nothing changed")
             self.seconds[target] = time.monotonic() - start
+
+    def same_code(self, part, path, text):
+        target = FOLDERS[part]
+        if path not in self.digests:
+            with self.folder() as work:
+                self.digests[path] = self.builder.digest(part, target, path, (ROOT / path).read_text(), work)
+        with self.folder() as work:
+            return self.builder.digest(part, target, path, text, work) == self.digests[path]
 
     @contextlib.contextmanager
     def folder(self):
@@ -236,11 +298,9 @@ class Judge:
         assert lines[number - 1] == line
         lines[number - 1] = text
         with self.folder() as work:
-            why, program, digest = self.builder.build(part, target, path, "".join(lines), work)
+            why, program = self.builder.build(part, target, path, "".join(lines), work)
             if why is not None:
                 return why
-            if digest == self.digests[path]:
-                return "same code"
             slow = 20 + 10 * self.seconds[target]
             test = ROOT / (path.rsplit(".", 1)[0] + "_test.cc")
             suites = sorted(set(SUITE.findall(test.read_text()))) if test.exists() else []
@@ -250,7 +310,9 @@ class Judge:
                     return result
             rest = "-" + ":".join(f"{suite}.*" for suite in suites) if suites else "*"
             result = run_test(program, rest, slow, work)
-            return "survived" if result == "passed" else result
+            if result != "passed":
+                return result
+        return "same code" if self.same_code(part, path, "".join(lines)) else "survived"
 
 
 def accepted():
