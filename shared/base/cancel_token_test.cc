@@ -3,10 +3,13 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
+#include "shared/base/status.h"
 
 namespace reelsight {
 namespace {
@@ -17,6 +20,13 @@ TEST(CancelTokenTest, FirstReasonWinsAndStays) {
   token.Cancel(absl::AbortedError("first"));
   token.Cancel(absl::CancelledError("second"));
   EXPECT_EQ(token.status().code(), absl::StatusCode::kAborted);
+}
+
+TEST(CancelTokenTest, AnOkReasonCancelsAllTheSame) {
+  CancelToken token;
+  EXPECT_EQ(token.deadline(), CancelToken::Clock::time_point::max());
+  token.Cancel(absl::OkStatus());
+  EXPECT_EQ(token.status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST(CancelTokenTest, CopiesShareTheState) {
@@ -32,10 +42,13 @@ TEST(CancelTokenTest, PassedDeadlineCancels) {
   EXPECT_FALSE(token.cancelled());
   token.SetDeadline(CancelToken::Clock::now() - std::chrono::seconds(1));
   EXPECT_EQ(token.status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(GetReason(token.status()), "DEADLINE_EXCEEDED");
 }
 
 TEST(CancelTokenTest, AskingWhetherItIsOverRunsNothing) {
   CancelToken token;
+  EXPECT_FALSE(token.over());
+  token.SetDeadline(CancelToken::Clock::now() + std::chrono::hours(1));
   EXPECT_FALSE(token.over());
   int runs = 0;
   CancelToken::Callback callback(token, [&] { ++runs; });
@@ -76,6 +89,29 @@ TEST(CancelTokenTest, DestroyedCallbackDoesNotRun) {
   }
   token.Cancel();
   EXPECT_EQ(runs, 0);
+}
+
+// Of two, whichever runs first.
+TEST(CancelTokenTest, ACallbackThatAnotherDestroysDoesNotRun) {
+  CancelToken token;
+  int runs = 0;
+  std::unique_ptr<CancelToken::Callback> one, other;
+  one = std::make_unique<CancelToken::Callback>(token, [&] { ++runs, other.reset(); });
+  other = std::make_unique<CancelToken::Callback>(token, [&] { ++runs, one.reset(); });
+  token.Cancel();
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(CancelTokenTest, ChildrenThatASiblingsCallbackDestroysAreLeftAlone) {
+  CancelToken parent;
+  std::vector<CancelToken> siblings;
+  for (int i = 0; i < 8; ++i) siblings.push_back(CancelToken::ChildOf(parent));
+  const CancelToken child = CancelToken::ChildOf(parent);
+  for (int i = 0; i < 8; ++i) siblings.push_back(CancelToken::ChildOf(parent));
+  // Whatever the order, some of them would be told after it.
+  const CancelToken::Callback callback(child, [&] { siblings.clear(); });
+  parent.Cancel();
+  EXPECT_TRUE(siblings.empty());
 }
 
 TEST(CancelTokenTest, DestructorWaitsForARunUnderWay) {
