@@ -4,12 +4,14 @@
 #include <time.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
-#include <numeric>
+#include <latch>
 #include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/batching/gated_run_for_test.h"
 #include "shared/testing/wait.h"
 
 namespace reelsight::batching {
@@ -17,59 +19,6 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
-
-using Batcher = DynamicBatcher<int, int>;
-using IntBatch = std::span<int* const>;
-
-std::string OneKey(const int&) { return ""; }
-
-std::vector<int> Doubled(IntBatch batch) {
-  std::vector<int> results;
-  for (const int* item : batch) results.push_back(*item * 2);
-  return results;
-}
-
-std::vector<int> Range(int begin, int end) {
-  std::vector<int> values(static_cast<size_t>(end - begin));
-  std::iota(values.begin(), values.end(), begin);
-  return values;
-}
-
-// Records batches; the first one waits until Open.
-class GatedRun {
- public:
-  Batcher::RunBatch function() {
-    return [this](IntBatch batch) -> absl::StatusOr<std::vector<int>> {
-      bool first = false;
-      {
-        const MutexLock lock(mutex_);
-        first = batches_.empty();
-        batches_.emplace_back();
-        for (const int* item : batch) batches_.back().push_back(*item);
-      }
-      if (first) {
-        entered_.set_value();
-        open_.get_future().wait();
-      }
-      return Doubled(batch);
-    };
-  }
-  void WaitUntilEntered() { entered_.get_future().wait(); }
-  void Open() { open_.set_value(); }
-  std::vector<std::vector<int>> batches() {
-    const MutexLock lock(mutex_);
-    return batches_;
-  }
-
- private:
-  Mutex mutex_;
-  std::vector<std::vector<int>> batches_ ABSL_GUARDED_BY(mutex_);
-  std::promise<void> entered_, open_;
-};
-
-void WaitForQueue(const Batcher& batcher, int64_t queued) {
-  while (batcher.queued() != queued) std::this_thread::yield();
-}
 
 TEST(DynamicBatcherTest, AnOversizedRequestIsSplitAndKeepsItsOrder) {
   std::vector<size_t> sizes;
@@ -169,25 +118,6 @@ TEST(DynamicBatcherTest, StartsSmallerThanTheLargest) {
   EXPECT_TRUE(batcher.Run("a", Range(0, 10), CancelToken()).ok());
   EXPECT_THAT(sizes, ElementsAre(2, 2, 3, 3));
 }
-
-// Each waits until the one before is queued, so that the order is known.
-class Callers {
- public:
-  explicit Callers(Batcher& batcher) : batcher_(batcher) {}
-  ~Callers() {
-    for (std::thread& thread : threads_) thread.join();
-  }
-  void Add(const std::string& client, std::vector<int> items) {
-    queued_ += static_cast<int64_t>(items.size());
-    threads_.emplace_back([this, client, items] { EXPECT_TRUE(batcher_.Run(client, items, CancelToken()).ok()); });
-    WaitForQueue(batcher_, queued_);
-  }
-
- private:
-  Batcher& batcher_;
-  int64_t queued_ = 0;
-  std::vector<std::thread> threads_;
-};
 
 TEST(DynamicBatcherTest, SingleItemsOfManyClientsRunInOrderOfArrival) {
   GatedRun run;
@@ -349,34 +279,88 @@ TEST(DynamicBatcherTest, AFullQueueRefusesAtOnce) {
   for (std::thread& caller : callers) caller.join();
 }
 
-TEST(DynamicBatcherTest, AFullBatchDoesNotWaitForTheHoldTime) {
-  Batcher batcher({.max_batch = 2, .hold_time = std::chrono::hours(24)}, OneKey,
-                  [](IntBatch batch) -> absl::StatusOr<std::vector<int>> { return Doubled(batch); });
-  EXPECT_THAT(*batcher.Run("a", {1, 2}, CancelToken()), ElementsAre(2, 4));
+TEST(DynamicBatcherTest, AQueueIsFullWhereOneMoreWouldBeTooMany) {
+  GatedRun run;
+  Batcher batcher({.max_batch = 1, .max_queued = 2}, OneKey, run.function());
+  std::thread first([&] { EXPECT_TRUE(batcher.Run("first", {0}, CancelToken()).ok()); });
+  run.WaitUntilEntered();
+  {
+    Callers callers(batcher);
+    callers.Add("a", {1});
+    EXPECT_EQ(GetReason(batcher.Run("b", {2, 3}, CancelToken()).status()), "QUEUE_FULL");
+    callers.Add("b", {2});
+    EXPECT_THAT(std::string(batcher.Run("c", {3}, CancelToken()).status().message()),
+                ::testing::StartsWith("2 samples wait for the model already"));
+    run.Open();
+  }
+  first.join();
+  // More than may wait, where none does, is no reason to refuse: it could never be run.
+  EXPECT_EQ(batcher.Run("a", Range(0, 5), CancelToken())->size(), 5u);
 }
 
-TEST(DynamicBatcherTest, AHalfFullBatchWaitsForMore) {
-  std::atomic<size_t> largest = 0;
-  Batcher batcher({.max_batch = 2, .hold_time = std::chrono::hours(24)}, OneKey,
+TEST(DynamicBatcherTest, ATooLargeNumberOfResultsIsWrongToo) {
+  Batcher batcher({.max_batch = 4}, OneKey, [](IntBatch) -> absl::StatusOr<std::vector<int>> {
+    return std::vector<int>{1, 2, 3};
+  });
+  EXPECT_EQ(batcher.Run("a", {1, 2}, CancelToken()).status().message(), "a batch of 2 gave 3 results");
+  EXPECT_THAT(*batcher.Run("a", {1, 2, 3}, CancelToken()), ElementsAre(1, 2, 3));
+}
+
+TEST(DynamicBatcherTest, WhatIsLeftOfAFailedCallIsNotRun) {
+  int batches = 0;
+  Batcher batcher({.max_batch = 1}, OneKey, [&](IntBatch) -> absl::StatusOr<std::vector<int>> {
+    ++batches;
+    return absl::InternalError(absl::StrCat("batch ", batches));
+  });
+  EXPECT_EQ(batcher.Run("a", {1, 2, 3}, CancelToken()).status().message(), "batch 1");
+  EXPECT_EQ(batches, 1);
+  EXPECT_EQ(batcher.queued(), 0);
+}
+
+TEST(DynamicBatcherTest, ACancelledCallTakesNothingOfOthersWithIt) {
+  GatedRun run;
+  std::vector<int64_t> queued;
+  Batcher batcher({.max_batch = 4, .observer = {.on_queue = [&](int64_t now) { queued.push_back(now); }}}, OneKey,
+                  run.function());
+  std::thread first([&] { EXPECT_TRUE(batcher.Run("first", {0}, CancelToken()).ok()); });
+  run.WaitUntilEntered();
+  {
+    Callers callers(batcher);
+    callers.Add("a", {1});
+    callers.Add("m", {2});
+    callers.Add("z", {3});
+    const CancelToken cancel;
+    std::thread cancelled([&] { EXPECT_TRUE(absl::IsCancelled(batcher.Run("m", {8, 9}, cancel).status())); });
+    WaitForQueue(batcher, 5);
+    cancel.Cancel();
+    cancelled.join();
+    EXPECT_EQ(batcher.queued(), 3);
+    EXPECT_EQ(queued.back(), 3);
+    run.Open();
+  }
+  first.join();
+  EXPECT_THAT(run.batches(), ElementsAre(ElementsAre(0), ElementsAre(1, 2, 3)));
+}
+
+TEST(DynamicBatcherTest, AsManyBatchesRunAtOnceAsAllowed) {
+  std::latch both(2);
+  Batcher batcher({.max_batch = 1, .max_concurrent_batches = 2}, OneKey,
                   [&](IntBatch batch) -> absl::StatusOr<std::vector<int>> {
-                    largest = std::max<size_t>(largest, batch.size());
+                    both.arrive_and_wait();
                     return Doubled(batch);
                   });
-  std::thread one([&] { EXPECT_THAT(*batcher.Run("a", {1}, CancelToken()), ElementsAre(2)); });
-  WaitForQueue(batcher, 1);
-  EXPECT_THAT(*batcher.Run("b", {2}, CancelToken()), ElementsAre(4));
+  std::thread one([&] { EXPECT_TRUE(batcher.Run("a", {1}, CancelToken()).ok()); });
+  EXPECT_TRUE(batcher.Run("b", {2}, CancelToken()).ok());
   one.join();
-  EXPECT_EQ(largest, 2u);
 }
 
-TEST(DynamicBatcherTest, AHalfFullBatchRunsWhenItsTimeIsUp) {
-  std::atomic<int64_t> clock_ms = 0;
-  Batcher batcher(
-      {.max_batch = 2,
-       .hold_time = std::chrono::milliseconds(50),
-       .now = [&] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(clock_ms += 10)); }},
-      OneKey, [](IntBatch batch) -> absl::StatusOr<std::vector<int>> { return Doubled(batch); });
-  EXPECT_THAT(*batcher.Run("a", {1}, CancelToken()), ElementsAre(2));
+TEST(DynamicBatcherTest, TheLimitIsTriedAfterSixtyFourFullBatchesUnlessToldOtherwise) {
+  Batcher batcher({.max_batch = 2, .start_batch = 1}, OneKey,
+                  [](IntBatch batch) -> absl::StatusOr<std::vector<int>> { return Doubled(batch); });
+  EXPECT_TRUE(batcher.Run("a", Range(0, 63), CancelToken()).ok());
+  EXPECT_EQ(batcher.limit(), 1);
+  EXPECT_TRUE(batcher.Run("a", {1}, CancelToken()).ok());
+  EXPECT_EQ(batcher.limit(), 2);
 }
 
 TEST(DynamicBatcherTest, ManyCallersGetTheirOwnAndNoMoreRunAtOnceThanAllowed) {
