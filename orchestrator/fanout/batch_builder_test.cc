@@ -58,5 +58,58 @@ TEST(BatchBuilderTest, AnOversizedTargetGoesAlone) {
   EXPECT_THAT(builder.TakeBatch()->frames, ::testing::SizeIs(1));
 }
 
+TEST(BatchBuilderTest, ABatchNamesItsRunAndVideoAndTheOptionsOfEach) {
+  analyzer::v1::VideoFacts video;
+  video.set_width_px(320);
+  google::protobuf::Any options;
+  options.set_type_url("mine");
+  BatchBuilder builder("r", video, {{"a", {}, 8}, {"b", options, 8}});
+  builder.Add(0, MakeFrame(3), {});
+  builder.Add(1, MakeFrame(3), {});
+  const auto batch = builder.Take();
+  EXPECT_EQ(batch->request_id, "r");
+  EXPECT_EQ(batch->video.width_px(), 320);
+  EXPECT_EQ(batch->work[0].analyzer, "a");
+  EXPECT_EQ(batch->work[0].options.type_url(), "");
+  EXPECT_EQ(batch->work[1].analyzer, "b");
+  EXPECT_EQ(batch->work[1].options.type_url(), "mine");
+  ASSERT_EQ(batch->frames.size(), 1u);
+  EXPECT_EQ(batch->frames[0].index, 3);
+  EXPECT_EQ(batch->frames[0].offset, absl::Milliseconds(120));
+}
+
+TEST(BatchBuilderTest, EachBatchIsCountedAnew) {
+  BatchBuilder builder("r", {}, {{"a", {}, 1000}, {"b", {}, 2}});
+  EXPECT_TRUE(builder.empty());
+  EXPECT_EQ(builder.Take(), nullptr);
+  int index = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 7; ++i) builder.Add(0, MakeFrame(index++, 1024), {});
+    EXPECT_FALSE(builder.empty());
+    EXPECT_FALSE(builder.full()) << round;
+    builder.Add(0, MakeFrame(index++, 1024), {});
+    EXPECT_TRUE(builder.full()) << round;
+    EXPECT_EQ(builder.Take()->work[0].target_indexes.size(), 8u);
+  }
+  builder.Add(1, MakeFrame(index, 1024), {});
+  EXPECT_FALSE(builder.full());
+}
+
+TEST(BatchBuilderTest, RoomIsKeptForATargetWithItsContext) {
+  BatchBuilder builder("r", {}, {{"a", {}, 1000}});
+  builder.Add(0, MakeFrame(2, 1024), {MakeFrame(0, 1024), MakeFrame(1, 1024)});
+  EXPECT_FALSE(builder.full());
+  builder.Add(0, MakeFrame(5, 1024), {MakeFrame(3, 1024), MakeFrame(4, 1024)});
+  // Six of eight; the next may need three.
+  EXPECT_TRUE(builder.full());
+  // A frame that is there already takes nothing.
+  BatchBuilder overlapping("r", {}, {{"a", {}, 1000}});
+  for (int i = 1; i < 7; ++i) overlapping.Add(0, MakeFrame(i, 1024), {MakeFrame(i - 1, 1024)});
+  EXPECT_TRUE(overlapping.full());
+  EXPECT_EQ(overlapping.Take()->frames.size(), 7u);
+  for (int i = 1; i < 6; ++i) overlapping.Add(0, MakeFrame(i, 1024), {MakeFrame(i - 1, 1024)});
+  EXPECT_FALSE(overlapping.full());
+}
+
 }  // namespace
 }  // namespace reelsight::orchestrator

@@ -12,6 +12,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "orchestrator/fanout/scripted_client_for_test.h"
 #include "shared/analysis/analyzer_host.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
@@ -21,63 +22,6 @@ namespace reelsight::orchestrator {
 namespace {
 
 using ::testing::ElementsAre;
-using BatchPtr = std::shared_ptr<const analysis::Batch>;
-
-analyzer::v1::AnalyzeFramesResponse Answer(const analysis::Batch& batch) {
-  analyzer::v1::AnalyzeFramesResponse response;
-  for (const analysis::AnalyzerWork& work : batch.work) {
-    analyzer::v1::AnalyzerBatchResult& result = *response.add_results();
-    result.set_analyzer(work.analyzer);
-    for (const int64_t index : work.target_indexes) result.add_results()->set_index(index);
-  }
-  return response;
-}
-
-// Calls a function for each batch; the function may keep the callback.
-class ScriptedClient final : public analysis::AnalyzerClient {
- public:
-  using Script = std::function<void(BatchPtr, const CancelToken&, BatchCallback)>;
-  explicit ScriptedClient(Script script) : script_(std::move(script)) {}
-  void Describe(const CancelToken&, DescribeCallback done) override { done(absl::UnimplementedError("")); }
-  void AnalyzeFrames(BatchPtr batch, const CancelToken& cancel, BatchCallback done) override {
-    script_(std::move(batch), cancel, std::move(done));
-  }
-  void Summarize(std::shared_ptr<const analyzer::v1::SummarizeRequest>, const CancelToken&,
-                 SummarizeCallback done) override {
-    done(absl::UnimplementedError(""));
-  }
-
- private:
-  const Script script_;
-};
-
-BatchPtr MakeBatch(std::vector<std::string> analyzers, std::vector<int64_t> targets) {
-  auto batch = std::make_shared<analysis::Batch>();
-  for (std::string& name : analyzers) {
-    batch->work.push_back(
-        {.analyzer = std::move(name), .options = {}, .target_indexes = targets, .context_indexes = {}});
-  }
-  return batch;
-}
-
-concurrency::Timer& TestTimer() {
-  static concurrency::Timer& timer = *new concurrency::Timer();
-  return timer;
-}
-
-BatchDispatcher MakeDispatcher(ScriptedClient::Script script, const CancelToken& cancel, int max_in_flight = 2,
-                               int max_retries = 3, absl::Duration timeout = absl::Hours(24)) {
-  const auto log = std::make_shared<AttemptLog>();
-  const Endpoint endpoint{"peer", std::make_shared<ScriptedClient>(std::move(script)), max_in_flight, timeout,
-                          max_retries};
-  return BatchDispatcher(MakeServiceCalls({endpoint}, TestTimer(), nullptr, log), log, cancel);
-}
-
-std::vector<int64_t> Indexes(const FrameOutcome& outcome) {
-  std::vector<int64_t> indexes;
-  for (const auto& result : outcome.results) indexes.push_back(result.index());
-  return indexes;
-}
 
 TEST(BatchDispatcherTest, PutsResultsInOrderHoweverTheyCome) {
   CancelToken cancel;
@@ -226,6 +170,12 @@ TEST(BatchDispatcherTest, NoMoreIsUnderWayThanTheServiceWorksOn) {
   }
   // The third does not say.
   EXPECT_THAT(most, ElementsAre(2, 4, 4));
+  // Nor one that never answered.
+  services.resize(1);
+  EXPECT_EQ(WithinParallelism(endpoints, services)[0].max_in_flight_batches, 2);
+  EXPECT_EQ(WithinParallelism(endpoints, services)[1].max_in_flight_batches, 4);
+  services[0].description.set_parallelism(1);
+  EXPECT_EQ(WithinParallelism(endpoints, services)[0].max_in_flight_batches, 1);
 }
 
 TEST(BatchDispatcherTest, AFinalFailureIsNotTriedAgain) {
@@ -345,6 +295,16 @@ TEST(BatchDispatcherTest, ItMayGoAsSoonAsItIsIdleThoughTheLastAnswerIsStillOnIts
   });
   std::exchange(answer, nullptr)();
   EXPECT_TRUE(pause.reached());
+}
+
+TEST(BatchDispatcherTest, AtLeastOneBatchMayBeUnderWay) {
+  CancelToken cancel;
+  BatchDispatcher dispatcher =
+      MakeDispatcher([&](BatchPtr batch, const CancelToken&, auto done) { done(Answer(*batch)); }, cancel, 0);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
+  EXPECT_EQ(dispatcher.frames_done()["a"], 1);
+  EXPECT_EQ(Endpoint().max_in_flight_batches, 4);
+  EXPECT_EQ(Endpoint().max_retries, 3);
 }
 
 }  // namespace

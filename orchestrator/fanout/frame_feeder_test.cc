@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/fanout/frame_feeder.h"
 
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/base/stopwatch.h"
 #include "shared/testing/fake_analyzer.h"
 
 namespace reelsight::orchestrator {
@@ -12,6 +20,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::FakeAnalyzer;
+using ::testing::Pair;
 
 // Makes empty pictures and counts them.
 class CountingConverter final : public FrameConverter {
@@ -21,9 +30,12 @@ class CountingConverter final : public FrameConverter {
   }
   absl::Status Convert(const DecodedFrame&, const analysis::FrameSpec&, analysis::Image&) override {
     ++count;
-    return absl::OkStatus();
+    if (on_convert) on_convert();
+    return status;
   }
   int count = 0;
+  std::function<void()> on_convert;
+  absl::Status status;
 };
 
 PlannedAnalyzer Planned(const std::string& name, double fps, int batch) {
@@ -117,13 +129,15 @@ TEST(FrameFeederTest, ASpentBudgetFlushesRatherThanDeadlocks) {
   EXPECT_THAT(fed.batches, ElementsAre("0: all 0,1|;", "0: all 2,3|;", "0: all 4,5|;"));
 }
 
-TEST(FrameFeederTest, KeepsBackOnlyTheNeighboursSomebodyNeeds) {
+class NeighboursTest : public ::testing::TestWithParam<int> {};
+
+TEST_P(NeighboursTest, KeepsBackOnlyThoseThatSomebodyNeeds) {
   AnalysisPlan plan;
   plan.analyzers = {Planned("large", 0, 8), Planned("neighbours", 0, 8)};
   plan.analyzers[0].spec.max_side_px = 64;  // 64x32 bytes; the other takes 32x16.
   auto& sampling = *plan.analyzers[1].description.mutable_sampling();
   sampling.set_context_kind(analyzer::v1::Sampling::CONTEXT_KIND_DECODED);
-  sampling.set_context_frames(4);
+  sampling.set_context_frames(GetParam());
   CountingConverter converter;
   auto pool = analysis::FramePool::Create(1 << 20);
   FrameFeeder feeder(plan, {.request_id = "r"}, converter, *pool,
@@ -133,8 +147,12 @@ TEST(FrameFeederTest, KeepsBackOnlyTheNeighboursSomebodyNeeds) {
     ASSERT_TRUE(feeder.Feed(FrameAt(i, schedule), CancelToken()).ok());
   }
   ASSERT_TRUE(feeder.Flush().ok());
-  EXPECT_EQ(pool->used_bytes(), 4 * 32 * 16);
+  EXPECT_EQ(pool->used_bytes(), GetParam() * 32 * 16);
+  feeder.Release();
+  EXPECT_EQ(pool->used_bytes(), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(FrameFeederTest, NeighboursTest, ::testing::Values(1, 2, 4));
 
 TEST(FrameFeederTest, KeepsAsManyNeighboursOfEachSpecAsItsAnalyzersNeed) {
   AnalysisPlan plan;
@@ -155,6 +173,180 @@ TEST(FrameFeederTest, KeepsAsManyNeighboursOfEachSpecAsItsAnalyzersNeed) {
   }
   ASSERT_TRUE(feeder.Flush().ok());
   EXPECT_EQ(pool->used_bytes(), 64 * 32 + 4 * 32 * 16);
+}
+
+// A feeder whose batches and errors a test sees as they come.
+class FedTest : public ::testing::Test {
+ protected:
+  PlannedAnalyzer& Add(const std::string& name, double fps, int batch) {
+    plan_.analyzers.push_back(Planned(name, fps, batch));
+    return plan_.analyzers.back();
+  }
+  void Start(std::vector<TimeSpan> segments = {}, int64_t budget_bytes = 1 << 20) {
+    pool_ = analysis::FramePool::Create(budget_bytes);
+    feeder_ = std::make_unique<FrameFeeder>(plan_, FrameFeeder::Options{.request_id = "r", .video = video_}, converter_,
+                                            *pool_, [this](int, std::shared_ptr<const analysis::Batch> batch) {
+                                              if (on_batch_) on_batch_();
+                                              batches_.push_back(std::move(batch));
+                                              return sink_status_;
+                                            });
+    schedule_ = std::make_unique<FrameSchedule>(plan_, 10, v1::AnalyzeRequest::ACCURATE, std::move(segments));
+  }
+  absl::Status Feed(int index) { return feeder_->Feed(FrameAt(index, *schedule_), CancelToken()); }
+  // "targets|context" of the batch's first analyzer.
+  std::string Text(size_t batch) const {
+    const analysis::Work& work = batches_.at(batch)->work.at(0);
+    return absl::StrCat(absl::StrJoin(work.target_indexes, ","), "|", absl::StrJoin(work.context_indexes, ","));
+  }
+
+  AnalysisPlan plan_;
+  analyzer::v1::VideoFacts video_;
+  CountingConverter converter_;
+  std::shared_ptr<analysis::FramePool> pool_;
+  std::function<void()> on_batch_;
+  absl::Status sink_status_;
+  std::vector<std::shared_ptr<const analysis::Batch>> batches_;
+  std::unique_ptr<FrameFeeder> feeder_;
+  std::unique_ptr<FrameSchedule> schedule_;
+};
+
+TEST_F(FedTest, BatchesTellWhatTheyArePartOf) {
+  video_.set_width_px(320);
+  Add("a", 0, 2).options.set_type_url("mine");
+  Start();
+  EXPECT_TRUE(Feed(0).ok());
+  EXPECT_TRUE(batches_.empty());
+  EXPECT_TRUE(Feed(1).ok());
+  ASSERT_EQ(batches_.size(), 1u);
+  EXPECT_EQ(batches_[0]->request_id, "r");
+  EXPECT_EQ(batches_[0]->video.width_px(), 320);
+  EXPECT_EQ(batches_[0]->work[0].options.type_url(), "mine");
+  EXPECT_EQ(batches_[0]->frames[1].offset, absl::Milliseconds(100));
+  EXPECT_EQ(batches_[0]->frames[1].image->size(), (analysis::ImageSize{32, 16}));
+}
+
+TEST_F(FedTest, OtherSpecsMakeOtherBatches) {
+  Add("small", 0, 8);
+  Add("large", 0, 8).spec.max_side_px = 64;
+  Add("small too", 0, 8);
+  Start();
+  EXPECT_TRUE(Feed(0).ok());
+  EXPECT_TRUE(feeder_->Flush().ok());
+  ASSERT_EQ(batches_.size(), 2u);
+  EXPECT_EQ(batches_[0]->work.size(), 2u);
+  EXPECT_EQ(batches_[1]->work[0].analyzer, "large");
+  EXPECT_EQ(batches_[1]->frames[0].image->size(), (analysis::ImageSize{64, 32}));
+  EXPECT_TRUE(feeder_->Flush().ok());
+  EXPECT_EQ(batches_.size(), 2u);
+}
+
+TEST_F(FedTest, AnAnalyzerThatNamesNoBatchGetsThirtyTwoFrames) {
+  Add("a", 0, 0);
+  Start();
+  for (int i = 0; i < 31; ++i) EXPECT_TRUE(Feed(i).ok());
+  EXPECT_TRUE(batches_.empty());
+  EXPECT_TRUE(Feed(31).ok());
+  EXPECT_EQ(batches_.size(), 1u);
+}
+
+TEST_F(FedTest, TargetsAreCountedFromNoneOn) {
+  Add("all", 0, 8);
+  Add("some", 5, 8);
+  Add("broken", 0, 8).status = absl::UnavailableError("away");
+  Start();
+  EXPECT_THAT(feeder_->targets(), ElementsAre(Pair("all", 0), Pair("some", 0)));
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(Feed(i).ok());
+  EXPECT_THAT(feeder_->targets(), ElementsAre(Pair("all", 4), Pair("some", 2)));
+}
+
+TEST_F(FedTest, NothingMoreIsPreparedForOneThatWasGivenUp) {
+  Add("good", 5, 100);
+  auto& sampling = *Add("bad", 0, 100).description.mutable_sampling();
+  sampling.set_context_kind(analyzer::v1::Sampling::CONTEXT_KIND_SAMPLED);
+  sampling.set_context_frames(3);
+  plan_.analyzers[1].endpoint = 1;
+  Start();
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(Feed(i).ok());
+  EXPECT_EQ(feeder_->stats().frames_analyzed, 4);
+  EXPECT_TRUE(feeder_->Flush().ok());
+  batches_.clear();
+  EXPECT_EQ(pool_->used_bytes(), 3 * 32 * 16);
+  feeder_->GiveUp("nobody");
+  feeder_->GiveUp("bad");
+  EXPECT_EQ(pool_->used_bytes(), 0);
+  for (int i = 4; i < 8; ++i) EXPECT_TRUE(Feed(i).ok());
+  EXPECT_TRUE(feeder_->Flush().ok());
+  ASSERT_EQ(batches_.size(), 1u);
+  EXPECT_EQ(Text(0), "4,6|");
+  // Frames that only the other would have taken are not analysed.
+  EXPECT_EQ(feeder_->stats().frames_analyzed, 6);
+  EXPECT_THAT(feeder_->targets(), ElementsAre(Pair("bad", 4), Pair("good", 4)));
+}
+
+TEST_F(FedTest, NoContextReachesFromOneSegmentIntoTheNext) {
+  for (const auto kind : {analyzer::v1::Sampling::CONTEXT_KIND_SAMPLED, analyzer::v1::Sampling::CONTEXT_KIND_DECODED}) {
+    plan_ = {};
+    batches_.clear();
+    auto& sampling = *Add("a", 0, 100).description.mutable_sampling();
+    sampling.set_context_kind(kind);
+    sampling.set_context_frames(2);
+    Start({{absl::ZeroDuration(), absl::Milliseconds(200)}, {absl::Milliseconds(200), absl::Seconds(9)}});
+    EXPECT_TRUE(Feed(0).ok());
+    EXPECT_TRUE(Feed(1).ok());
+    EXPECT_TRUE(feeder_->Flush().ok());
+    EXPECT_EQ(Text(0), "0,1|");
+    EXPECT_TRUE(Feed(2).ok());
+    EXPECT_TRUE(feeder_->Flush().ok());
+    EXPECT_EQ(Text(1), "2|");
+    EXPECT_TRUE(Feed(3).ok());
+    EXPECT_TRUE(feeder_->Flush().ok());
+    EXPECT_EQ(Text(2), "3|2");
+  }
+}
+
+TEST_F(FedTest, AnErrorOfAServiceOrOfAConversionStopsTheFrame) {
+  Add("a", 0, 1);
+  Start();
+  sink_status_ = absl::AbortedError("sink");
+  EXPECT_EQ(Feed(0), absl::AbortedError("sink"));
+  sink_status_ = absl::OkStatus();
+  converter_.status = absl::DataLossError("converter");
+  EXPECT_EQ(Feed(1), absl::DataLossError("converter"));
+  EXPECT_EQ(batches_.size(), 1u);
+  EXPECT_EQ(feeder_->stats().conversions, 1);
+}
+
+TEST_F(FedTest, TimesOfConversionsAndOfWaitingAddUp) {
+  const auto pass = [] {
+    const Stopwatch stopwatch;
+    while (stopwatch.elapsed() < absl::Milliseconds(2)) {
+    }
+  };
+  Add("a", 0, 1);
+  converter_.on_convert = pass;
+  Start();
+  EXPECT_TRUE(Feed(0).ok());
+  EXPECT_TRUE(Feed(1).ok());
+  EXPECT_GE(feeder_->stats().convert_time, absl::Milliseconds(4));
+  EXPECT_LT(feeder_->stats().wait_time, feeder_->stats().convert_time);
+  converter_.on_convert = nullptr;
+  on_batch_ = pass;
+  EXPECT_TRUE(Feed(2).ok());
+  EXPECT_TRUE(Feed(3).ok());
+  EXPECT_GE(feeder_->stats().wait_time, absl::Milliseconds(4));
+  EXPECT_LT(feeder_->stats().wait_time, absl::Hours(1));
+}
+
+TEST_F(FedTest, WaitingForRoomEndsWithTheRunAndCounts) {
+  Add("a", 0, 100);
+  Start({}, 32 * 16);
+  EXPECT_TRUE(Feed(0).ok());
+  // What is gathered is sent, but stays in use by the service.
+  const CancelToken late;
+  late.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(5));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(feeder_->Feed(FrameAt(1, *schedule_), late)));
+  ASSERT_EQ(batches_.size(), 1u);
+  EXPECT_GT(feeder_->stats().wait_time, absl::ZeroDuration());
 }
 
 }  // namespace

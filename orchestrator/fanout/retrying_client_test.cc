@@ -16,6 +16,7 @@
 #include "orchestrator/fanout/service_call.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/telemetry/metrics.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -193,6 +194,30 @@ TEST_F(RetryingClientTest, DescribeIsAskedOnce) {
       [&](auto done) { client_->Describe(cancel_, [done](const auto& description) { done(description.status()); }); });
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(next_->attempts(), 1);
+}
+
+TEST_F(RetryingClientTest, RetriesAreCountedByServiceAndReason) {
+  telemetry::Metrics metrics({.service = "orchestrator", .orchestrator = true});
+  metrics.DeclareService("peer");
+  next_ = std::make_shared<AnsweringClient>([](int attempt, const CancelToken&) {
+    return attempt < 3 ? MakeError(absl::StatusCode::kUnavailable, Reason::kServerDraining, "") : absl::OkStatus();
+  });
+  client_ =
+      std::make_unique<RetryingClient>(next_, RetryingClient::Options{.service = "peer"}, TestTimer(), &metrics, log_);
+  EXPECT_TRUE(Analyze().ok());
+  EXPECT_EQ(metrics.orchestrator().batch_retries_total.Value({"peer", "SERVER_DRAINING"}), 2);
+  // Those of a summary are no batches' of an analyzer.
+  EXPECT_EQ(log_->retries("a"), 2);
+  EXPECT_FALSE(client_->remote());
+}
+
+TEST_F(RetryingClientTest, UnlessToldOtherwiseACallIsTriedFourTimesAndARunTwentyMore) {
+  Use(Down, {});
+  for (int call = 0; call < 10; ++call) EXPECT_FALSE(Analyze().ok());
+  EXPECT_EQ(next_->attempts(), 10 + 20);
+  Use(Down, {});
+  EXPECT_FALSE(Summarize().ok());
+  EXPECT_EQ(next_->attempts(), 4);
 }
 
 }  // namespace

@@ -3,14 +3,20 @@
 // The pipeline with a fake decoder and fake analyzers. It runs under ThreadSanitizer too.
 #include "orchestrator/fanout/run_pipeline.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared/analysis/local_analyzer_client.h"
+#include "shared/base/mutex.h"
 #include "shared/base/status.h"
 #include "shared/testing/fake_analyzer.h"
 #include "shared/testing/wait.h"
@@ -20,6 +26,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::FakeAnalyzer;
+using ::testing::HasSubstr;
 
 // `count` frames, ten a second, whose duration is known only at the end unless declared.
 class FakeDecoder final : public VideoDecoder {
@@ -36,6 +43,7 @@ class FakeDecoder final : public VideoDecoder {
       SetDuration();
       return std::optional<DecodedFrame>();
     }
+    if (frame_time > absl::ZeroDuration()) absl::SleepFor(frame_time);
     const int64_t index = next_++;
     if (index == broken_at_) return absl::DataLossError("broken");
     const absl::Duration offset = absl::Milliseconds(100 * index);
@@ -43,11 +51,14 @@ class FakeDecoder final : public VideoDecoder {
   }
   void Follow(FrameSchedule& schedule) override { schedule_ = &schedule; }
   absl::Status SkipTo(absl::Duration offset) override {
+    skips.push_back(offset);
     next_ =
         std::max(next_, std::min<int64_t>(count_, absl::ToInt64Milliseconds(offset + absl::Milliseconds(99)) / 100));
     return absl::OkStatus();
   }
   int64_t source_bytes() const override { return 0; }
+  absl::Duration frame_time;
+  std::vector<absl::Duration> skips;
   FakeDecoder& BreakAt(int64_t index) { return broken_at_ = index, *this; }
 
  private:
@@ -95,13 +106,23 @@ class RunPipelineTest : public ::testing::Test {
     FakeDecoder decoder(frames, declared);
     FakeConverter converter;
     auto pool = analysis::FramePool::Create(budget_bytes);
-    return RunPipeline({plan_, decoder, converter, endpoints, *pool, TestTimer()}, input_, observer_, cancel_, work_);
+    decoder.frame_time = frame_time_;
+    auto result =
+        RunPipeline({plan_, decoder, converter, endpoints, *pool, TestTimer()}, input_, observer_, cancel_, work_);
+    skips_ = decoder.skips;
+    if (result.ok()) {
+      EXPECT_GE(result->decode_time, result->frames_decoded * frame_time_);
+    }
+    return result;
   }
 
   AnalysisPlan plan_;
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
   PipelineInput input_{.request_id = "r"};
   PipelineObserver observer_;
+  // Of decoding one frame.
+  absl::Duration frame_time_;
+  std::vector<absl::Duration> skips_;
   CancelToken cancel_;
   CancelToken work_;
 };
@@ -272,6 +293,149 @@ TEST_F(RunPipelineTest, RunsThatTogetherKeepBackMoreThanTheBudgetTakeTurns) {
   for (std::thread& run : runs) run.join();
   EXPECT_EQ(answered, 4);
   EXPECT_EQ(pool->used_bytes(), 0);
+}
+
+TEST_F(RunPipelineTest, AnalyzersHearOfTheVideoTheSegmentsAndTheirRate) {
+  Mutex mutex;
+  analyzer::v1::VideoFacts of_frames;
+  analyzer::v1::SummarizeRequest heard;
+  Add("a", 2, 8)
+      .OnFrames([&](const analysis::BatchView& view, const CancelToken&) {
+        MutexLock lock(mutex);
+        of_frames = *view.video;
+        EXPECT_EQ(view.request_id, "r");
+        return std::vector<std::string>(view.items.size());
+      })
+      .OnSummarize([&](const analyzer::v1::SummarizeRequest& request, const CancelToken&) {
+        MutexLock lock(mutex);
+        heard = request;
+        return analyzer::v1::SummarizeResponse();
+      });
+  plan_.analyzers[0].description.mutable_sampling()->set_reference_min_interval(5);
+  input_.profile = v1::AnalyzeRequest::REFERENCE;
+  input_.segments = {{absl::Seconds(1), absl::Seconds(2)}, {absl::Seconds(3), absl::Seconds(99)}};
+  const auto result = Run(40);
+  ASSERT_TRUE(result.ok()) << result.status();
+  for (const analyzer::v1::VideoFacts& facts : {of_frames, heard.video()}) {
+    EXPECT_EQ(facts.width_px(), 64);
+    EXPECT_EQ(facts.height_px(), 32);
+    EXPECT_EQ(facts.frame_rate(), 10);
+    EXPECT_EQ(facts.duration().seconds(), 4);
+  }
+  EXPECT_EQ(heard.sample_fps(), 1);  // max(5, 10 frames a second by no divisor).
+  ASSERT_EQ(heard.segments_size(), 2);
+  EXPECT_EQ(heard.segments(0).start_offset().seconds(), 1);
+  EXPECT_EQ(heard.segments(0).end_offset().seconds(), 2);
+  EXPECT_EQ(heard.segments(1).end_offset().seconds(), 4);
+  EXPECT_EQ(result->feeder.frames_analyzed, 2);
+  EXPECT_EQ(result->feeder.conversions, 2);
+  EXPECT_EQ(result->sent_bytes, 0);
+}
+
+TEST_F(RunPipelineTest, TheBudgetMustHoldAPictureWithItsContext) {
+  const auto plan = [&] {
+    plan_ = {};
+    work_ = CancelToken();
+    Add("a", 0, 1);
+    auto& sampling = *plan_.analyzers[0].description.mutable_sampling();
+    sampling.set_context_kind(analyzer::v1::Sampling::CONTEXT_KIND_SAMPLED);
+    sampling.set_context_frames(2);
+    Add("b", 0, 1);
+    Add("broken", 0, 1);
+    plan_.analyzers[2].status = absl::UnavailableError("away");
+  };
+  plan();
+  EXPECT_TRUE(Run(5, true, 4 * 512).ok());
+  plan();
+  const absl::Status status = Run(5, true, 4 * 512 - 1).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetReason(status), "VIDEO_TOO_LARGE");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("take 2048 bytes at once; the frame budget is 2047"));
+}
+
+TEST_F(RunPipelineTest, SkipsOnlyToSegmentsThatAreNotReachedYet) {
+  Add("some", 2, 8);
+  input_.segments = {{absl::ZeroDuration(), absl::Milliseconds(500)},
+                     {absl::Milliseconds(500), absl::Seconds(1)},
+                     {absl::Seconds(8), absl::Seconds(9)}};
+  const auto result = Run(100);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Frames(result->outcomes[0]), "0,5,80,85");
+  EXPECT_THAT(skips_, ElementsAre(absl::Seconds(8)));
+  // One frame of each is looked at to see that it is over.
+  EXPECT_EQ(result->frames_decoded, 11 + 11);
+}
+
+TEST_F(RunPipelineTest, ASegmentMayBeginJustBeforeTheEnd) {
+  Add("some", 2, 8);
+  input_.segments = {{absl::Milliseconds(9900), absl::Seconds(11)}};
+  EXPECT_EQ(Frames(Run(100)->outcomes[0]), "99");
+  plan_ = {};
+  Add("some", 2, 8);
+  input_.segments = {{absl::Seconds(10), absl::Seconds(11)}};
+  EXPECT_EQ(Run(100).status().message(), "segments[0].start_offset: is 10s, but the video is only 10s long");
+}
+
+TEST_F(RunPipelineTest, ProgressTellsHowFarDecodingIs) {
+  for (const bool declared : {true, false}) {
+    plan_ = {};
+    Add("all", 0, 1);
+    std::vector<v1::AnalyzeStreamResponse::Progress> told;
+    observer_.on_progress = [&](const auto& progress) { told.push_back(progress); };
+    // Longer than the interval, twice.
+    frame_time_ = absl::Milliseconds(60);
+    ASSERT_TRUE(Run(5, declared).ok());
+    ASSERT_GE(told.size(), 3u);
+    EXPECT_EQ(told[0].frames_decoded(), 1);
+    bool decoding = true;
+    for (const auto& progress : told) {
+      if (progress.decoded_fraction() == 1) decoding = false;
+      if (decoding) {
+        EXPECT_FLOAT_EQ(progress.decoded_fraction(),
+                        declared ? static_cast<float>(progress.frames_decoded() - 1) / 5 : 0);
+      }
+      ASSERT_EQ(progress.analyzers_size(), 1);
+      EXPECT_EQ(progress.analyzers(0).analyzer(), "all");
+      EXPECT_LE(progress.analyzers(0).frames_done(), progress.frames_decoded());
+      const float share = static_cast<float>(progress.analyzers(0).frames_done()) / progress.frames_decoded();
+      if (progress.analyzers(0).fraction() < 1) {
+        EXPECT_LE(progress.analyzers(0).fraction(), std::min(0.99F, share * progress.decoded_fraction()) + 1e-6F);
+      }
+    }
+    EXPECT_FALSE(decoding);
+  }
+}
+
+TEST_F(RunPipelineTest, AnAnalyzerIsCompleteWhenItsResultIsThereAndNotBefore) {
+  std::atomic<bool> quick_complete = false, slow_almost = false;
+  Add("quick", 0, 8);
+  Add("slow", 0, 8).OnSummarize([&](const auto&, const CancelToken& cancel) {
+    while (!(quick_complete && slow_almost) && !cancel.cancelled()) std::this_thread::yield();
+    return analyzer::v1::SummarizeResponse();
+  });
+  observer_.on_progress = [&](const v1::AnalyzeStreamResponse::Progress& progress) {
+    if (progress.analyzers(0).fraction() == 1) quick_complete = true;
+    if (progress.analyzers(1).fraction() == 0.99F && progress.analyzers(1).frames_done() == 20) slow_almost = true;
+    EXPECT_LT(progress.analyzers(1).fraction(), 1);
+  };
+  work_.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(20));
+  const auto result = Run(20);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(quick_complete && slow_almost);
+  EXPECT_GT(result->summarize_time, absl::ZeroDuration());
+  EXPECT_LT(result->summarize_time, absl::Hours(1));
+}
+
+TEST_F(RunPipelineTest, FramesThatTheTimeDidNotSufficeForAreMissing) {
+  Add("quick", 0, 1);
+  frame_time_ = absl::Milliseconds(5);
+  work_.SetDeadline(CancelToken::Clock::now() + std::chrono::milliseconds(60));
+  float decoded = 0;
+  observer_.on_progress = [&](const auto& progress) { decoded = std::max(decoded, progress.decoded_fraction()); };
+  const auto result = Run(1000);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(std::string(result->outcomes[0].status.message()), HasSubstr("not all frames were analysed in time"));
+  EXPECT_LT(decoded, 1);
 }
 
 }  // namespace

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/fanout/summary_stage.h"
 
+#include <atomic>
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -13,6 +18,7 @@
 #include "shared/analysis/local_analyzer_client.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/base/stopwatch.h"
 #include "shared/testing/fake_analyzer.h"
 
 namespace reelsight::orchestrator {
@@ -85,6 +91,7 @@ class SummaryStageTest : public ::testing::Test {
     auto client = std::make_shared<analysis::LocalAnalyzerClient>(*host, executor);
     SummaryStageObserver observer;
     observer.on_outcome = [&](int place, const AnalyzerOutcome&) { order_.push_back(place); };
+    observer.on_wait = on_wait_;
     const auto services = MakeServiceCalls({{"fake", client}}, TestTimer(), nullptr, std::make_shared<AttemptLog>());
     return RunSummaries(plan_, input_, frames_, services, cancel_, observer);
   }
@@ -94,6 +101,7 @@ class SummaryStageTest : public ::testing::Test {
   std::vector<std::unique_ptr<analysis::Analyzer>> analyzers_;
   FakeFrames frames_;
   std::vector<int> order_;
+  std::function<void()> on_wait_;
   CancelToken cancel_;
 };
 
@@ -241,6 +249,106 @@ TEST_F(SummaryStageTest, ResultsOfFramesAreFreedBeforeTheOutcomeIsTold) {
   RunSummaries(plan_, {.request_id = "r"}, frames_, services, cancel_, observer);
   ASSERT_EQ(client->requests.size(), 1u);
   for (std::thread& thread : client->threads) thread.join();
+}
+
+TEST_F(SummaryStageTest, ARequestTellsAllOfTheRunThatItsAnalyzerNeeds) {
+  analyzer::v1::SummarizeRequest heard;
+  Add("failed");
+  frames_.outcomes["failed"].status = absl::UnavailableError("gone");
+  Add("base");
+  Add("top", "base").OnSummarize([&](const analyzer::v1::SummarizeRequest& request, const CancelToken&) {
+    heard = request;
+    const Stopwatch stopwatch;
+    while (stopwatch.elapsed() < absl::Milliseconds(2)) std::this_thread::yield();
+    return analyzer::v1::SummarizeResponse();
+  });
+  for (const char* const name : {"failed", "nowhere"}) {
+    analyzer::v1::Dependency& dependency = *plan_.analyzers[2].description.add_depends_on();
+    dependency.set_analyzer(name);
+    dependency.set_optional(true);
+  }
+  plan_.analyzers[2].options.set_type_url("mine");
+  input_.video.set_width_px(320);
+  for (const int second : {1, 7}) {
+    analyzer::v1::Segment& segment = input_.segments.emplace_back();
+    segment.mutable_start_offset()->set_seconds(second);
+    segment.mutable_end_offset()->set_seconds(second + 1);
+  }
+  const auto outcomes = Run();
+  ASSERT_TRUE(outcomes[2].status.ok()) << outcomes[2].status;
+  EXPECT_EQ(heard.request_id(), "r");
+  EXPECT_EQ(heard.analyzer(), "top");
+  EXPECT_EQ(heard.video().width_px(), 320);
+  EXPECT_EQ(heard.options().type_url(), "mine");
+  ASSERT_EQ(heard.segments_size(), 2);
+  EXPECT_EQ(heard.segments(1).start_offset().seconds(), 7);
+  EXPECT_EQ(heard.segments(1).end_offset().seconds(), 8);
+  ASSERT_EQ(heard.dependencies_size(), 3);
+  EXPECT_EQ(heard.dependencies(0).analyzer(), "base");
+  EXPECT_EQ(heard.dependencies(0).summary().headline(), "1 frames");
+  EXPECT_EQ(heard.dependencies(1).analyzer(), "failed");
+  EXPECT_FALSE(heard.dependencies(1).has_summary());
+  EXPECT_EQ(heard.dependencies(2).analyzer(), "nowhere");
+  EXPECT_FALSE(heard.dependencies(2).has_summary());
+  EXPECT_GE(outcomes[2].summarize_time, absl::Milliseconds(2));
+  EXPECT_LT(outcomes[2].summarize_time, absl::Hours(1));
+}
+
+TEST_F(SummaryStageTest, EachFailureSaysWhy) {
+  Add("broken").OnSummarize([](const auto&, const auto&) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+    return absl::DataLossError("no sums today");
+  });
+  Add("needs", "broken");
+  Add("lonely", "nowhere");
+  Add("unplanned");
+  plan_.analyzers[3].status = absl::FailedPreconditionError("weights");
+  Add("well");
+  const auto outcomes = Run();
+  EXPECT_EQ(outcomes[0].status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(outcomes[1].status.message()), HasSubstr("needs builds on broken, which failed: "));
+  EXPECT_THAT(std::string(outcomes[1].status.message()), HasSubstr("no sums today"));
+  EXPECT_EQ(outcomes[2].status.message(), "lonely builds on nowhere, which is not part of the run");
+  EXPECT_EQ(outcomes[3].status, absl::FailedPreconditionError("weights"));
+  EXPECT_TRUE(outcomes[4].status.ok()) << outcomes[4].status;
+  EXPECT_THAT(order_, ::testing::UnorderedElementsAre(0, 1, 2, 3, 4));
+}
+
+TEST_F(SummaryStageTest, AThirdMayBuildOnASecondThatBuildsOnAFirst) {
+  std::atomic<int> done = 0;
+  for (const auto& [name, needs, before] :
+       {std::tuple{"first", "", 0}, std::tuple{"second", "first", 1}, std::tuple{"third", "second", 2}}) {
+    Add(name, needs).OnSummarize([&done, expected = before](const auto&, const auto&) {
+      EXPECT_EQ(done++, expected);
+      return analyzer::v1::SummarizeResponse();
+    });
+  }
+  for (const AnalyzerOutcome& outcome : Run()) EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(done, 3);
+}
+
+TEST_F(SummaryStageTest, FramesThatWereNeverHandedOutAreMissingThoughThoseThatWereAreDone) {
+  for (const bool missing : {true, false}) {
+    plan_ = {};
+    cancel_ = CancelToken();
+    Add("a");
+    input_.frames_missing = missing;
+    cancel_.Cancel(absl::DeadlineExceededError("over"));
+    const absl::Status status = Run()[0].status;
+    EXPECT_EQ(status.message(), missing ? "not all frames were analysed in time: over" : "over");
+  }
+}
+
+TEST_F(SummaryStageTest, WhoWaitsIsAskedAgainAndAgain) {
+  std::atomic<int> waits = 0;
+  Add("patient").OnSummarize(
+      [&](const auto&, const CancelToken& cancel) -> absl::StatusOr<analyzer::v1::SummarizeResponse> {
+        while (waits < 3 && !cancel.cancelled()) std::this_thread::yield();
+        return analyzer::v1::SummarizeResponse();
+      });
+  cancel_.SetDeadline(CancelToken::Clock::now() + std::chrono::seconds(20));
+  on_wait_ = [&] { ++waits; };
+  EXPECT_TRUE(Run()[0].status.ok());
+  EXPECT_GE(waits, 3);
 }
 
 }  // namespace
