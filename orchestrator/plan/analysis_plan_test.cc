@@ -2,8 +2,11 @@
 #include "orchestrator/plan/analysis_plan.h"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
+#include "google/protobuf/struct.pb.h"
 #include "gtest/gtest.h"
 #include "shared/base/status.h"
 #include "shared/testing/fake_analyzer.h"
@@ -142,6 +145,111 @@ TEST(AnalysisPlanTest, ACycleEnds) {
   auto endpoints = Endpoints();
   endpoints[0].description.mutable_analyzers(1)->add_depends_on()->set_analyzer("color_analysis");
   EXPECT_TRUE(MakePlan(Request({"color_analysis"}), endpoints).ok());
+}
+
+TEST(AnalysisPlanTest, TheFirstServiceThatOffersANameRunsIt) {
+  auto endpoints = Endpoints();
+  endpoints.push_back(endpoints[0]);
+  endpoints[1].description.mutable_analyzers(1)->set_name("only_here");
+  const auto plan = MakePlan(Request({"scene_segmentation", "only_here"}), endpoints);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(Names(*plan), ElementsAre("cut_analysis?", "scene_segmentation", "only_here"));
+  EXPECT_EQ(plan->analyzers[0].endpoint, 0);
+  EXPECT_EQ(plan->analyzers[1].endpoint, 0);
+  EXPECT_EQ(plan->analyzers[2].endpoint, 1);
+  EXPECT_EQ(plan->analyzers[0].spec.max_side_px, 32);
+}
+
+TEST(AnalysisPlanTest, WhatCannotBePlannedSaysWhy) {
+  EXPECT_EQ(MakePlan(Request({"typo"}), Endpoints()).status().message(),
+            "analyzers: no analyzer is called `typo`; there are color_analysis, cut_analysis, lonely, off, "
+            "scene_segmentation");
+  EXPECT_EQ(GetMetadata(MakePlan(Request({"typo"}), Endpoints()).status(), "field"), "analyzers");
+  auto endpoints = Endpoints();
+  endpoints.push_back({.name = "down", .description = {}, .status = absl::UnavailableError("refused")});
+  EXPECT_EQ(MakePlan(Request({"typo"}), endpoints).status().message(),
+            "analyzer typo is not known, and service down, which may offer it, does not answer: refused");
+  EXPECT_EQ(MakePlan(Request({}), {endpoints[1]}).status().message(),
+            "no analyzer is available, because service down does not answer: refused");
+  // One that has answered before, or that has nothing to offer, leaves no hope.
+  endpoints = Endpoints();
+  endpoints[0].status = absl::UnavailableError("down for now");
+  EXPECT_EQ(GetReason(MakePlan(Request({"typo"}), endpoints).status()), "UNKNOWN_ANALYZER");
+  EXPECT_TRUE(MakePlan(Request({"cut_analysis"}), endpoints).ok());
+  for (auto& analyzer : *endpoints[0].description.mutable_analyzers()) analyzer.set_available(false);
+  EXPECT_EQ(MakePlan(Request({}), endpoints).status().message(), "no analyzer is available; ListAnalyzers tells why");
+  EXPECT_EQ(GetReason(MakePlan(Request({}), endpoints).status()), "ANALYZER_UNAVAILABLE");
+  const absl::Duration delay = GetRetryDelay(
+      MakePlan(Request({}), {{.name = "x", .description = {}, .status = absl::UnavailableError("")}}).status());
+  EXPECT_EQ(delay, absl::Seconds(2));
+}
+
+TEST(AnalysisPlanTest, StatusesNameTheAnalyzerAndWhatItLacks) {
+  const auto plan = MakePlan(Request({"off", "lonely", "color_analysis"}), Endpoints());
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->analyzers[0].status.message(), "off: pull its weights");
+  EXPECT_EQ(GetReason(plan->analyzers[0].status), "ANALYZER_UNAVAILABLE");
+  EXPECT_EQ(plan->analyzers[1].status.message(), "lonely builds on nowhere, which no service offers");
+  EXPECT_EQ(GetReason(plan->analyzers[1].status), "DEPENDENCY_FAILED");
+  EXPECT_TRUE(plan->analyzers[4].status.ok());
+  // One that it could do without is no lack; of two reasons the first stays.
+  auto endpoints = Endpoints();
+  endpoints[0].description.mutable_analyzers(2)->mutable_depends_on(0)->set_optional(true);
+  EXPECT_TRUE(MakePlan(Request({"lonely"}), endpoints)->analyzers[0].status.ok());
+  endpoints = Endpoints();
+  endpoints[0].description.mutable_analyzers(2)->set_available(false);
+  EXPECT_EQ(GetReason(MakePlan(Request({"lonely"}), endpoints)->analyzers[0].status), "ANALYZER_UNAVAILABLE");
+  // All that it builds on is planned, not only the first.
+  endpoints = Endpoints();
+  endpoints[0].description.mutable_analyzers(2)->mutable_depends_on(0)->set_optional(true);
+  endpoints[0].description.mutable_analyzers(2)->add_depends_on()->set_analyzer("cut_analysis");
+  EXPECT_THAT(Names(*MakePlan(Request({"lonely"}), endpoints)), ElementsAre("cut_analysis?", "lonely"));
+}
+
+TEST(AnalysisPlanTest, AWrongFrameSpecIsTheServicesBug) {
+  auto endpoints = Endpoints();
+  endpoints[0].description.mutable_analyzers(1)->mutable_frame_spec()->set_format(
+      analyzer::v1::PIXEL_FORMAT_UNSPECIFIED);
+  const absl::Status status = MakePlan(Request({"scene_segmentation"}), endpoints).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(status.message()), ::testing::StartsWith("analyzer cut_analysis describes itself wrongly: "));
+}
+
+TEST(AnalysisPlanTest, CustomOptionsReachAnalyzersWithoutTypedOnes) {
+  v1::AnalyzeRequest request = Request({"scene_segmentation", "off"});
+  auto& custom = *request.mutable_options()->mutable_custom();
+  (*custom["off"].mutable_fields())["depth"].set_number_value(3);
+  const auto plan = MakePlan(request, Endpoints());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  google::protobuf::Struct options;
+  ASSERT_TRUE(plan->analyzers[2].options.UnpackTo(&options));
+  EXPECT_EQ(options.fields().at("depth").number_value(), 3);
+  EXPECT_EQ(plan->analyzers[1].options.type_url(), "");
+  custom["typo"];
+  EXPECT_EQ(MakePlan(request, Endpoints()).status().message(),
+            "options.custom[\"typo\"]: is set, but this analyzer does not run");
+  v1::AnalyzeRequest typed = Request({"cut_analysis"});
+  (*typed.mutable_options()->mutable_custom())["cut_analysis"];
+  EXPECT_EQ(MakePlan(typed, Endpoints()).status().message(),
+            "options.custom[\"cut_analysis\"]: is set, but this analyzer has typed options: set "
+            "options.cut_analysis");
+}
+
+TEST(AnalysisPlanTest, ARateThatIsAskedForGoesBeforeTheProfiles) {
+  auto endpoints = Endpoints();
+  auto& sampling = *endpoints[0].description.mutable_analyzers(1)->mutable_sampling();
+  sampling.set_sample_fps(3);
+  sampling.set_reference_min_interval(10);
+  v1::AnalyzeRequest request = Request({"cut_analysis"});
+  const PlannedAnalyzer usual = MakePlan(request, endpoints)->analyzers[0];
+  EXPECT_EQ(usual.RuleFor(5, v1::AnalyzeRequest::ACCURATE).sample_fps, 3);
+  EXPECT_EQ(usual.RuleFor(5, v1::AnalyzeRequest::REFERENCE).interval_frames, 10);
+  (*request.mutable_sample_fps())["cut_analysis"] = 0.25;
+  const PlannedAnalyzer asked = MakePlan(request, endpoints)->analyzers[0];
+  for (const auto profile : {v1::AnalyzeRequest::ACCURATE, v1::AnalyzeRequest::REFERENCE}) {
+    EXPECT_EQ(asked.RuleFor(5, profile).sample_fps, 0.25);
+    EXPECT_EQ(asked.RuleFor(5, profile).interval_frames, 0);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include "orchestrator/plan/frame_schedule.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -82,6 +84,41 @@ TEST(FrameScheduleTest, TheReferenceProfileCountsFramesOfTheVideosRate) {
   EXPECT_EQ(Decisions(FrameSchedule(plan, 4, v1::AnalyzeRequest::REFERENCE, {}), 5), "0 . . 0 .");
   plan.analyzers[0].sample_fps = 10;
   EXPECT_EQ(Decisions(FrameSchedule(plan, 10, v1::AnalyzeRequest::REFERENCE, {}), 3), "0 0 0");
+}
+
+TEST(FrameScheduleTest, NeighboursAreTheMostThatATakerWants) {
+  for (const auto& [first, second] : {std::pair{1, 3}, {3, 1}}) {
+    FrameSchedule schedule({{.place = 0, .rule = {.sample_fps = 5}, .neighbours = first},
+                            {.place = 1, .rule = {.sample_fps = 5}, .neighbours = second}},
+                           {});
+    EXPECT_EQ(schedule.Decide(0, absl::ZeroDuration()).neighbours, 3);
+    EXPECT_EQ(schedule.Decide(1, absl::Milliseconds(100)).neighbours, 0);
+  }
+  EXPECT_EQ(FrameSchedule({{.rule = {.sample_fps = 5}}}, {}).Decide(0, absl::ZeroDuration()).neighbours, 0);
+}
+
+TEST(FrameScheduleTest, WithoutSegmentsTheWholeVideoIsOne) {
+  FrameSchedule schedule({{.rule = {.sample_fps = 5}}}, {});
+  EXPECT_EQ(schedule.segments(), (std::vector<TimeSpan>{{absl::ZeroDuration(), absl::InfiniteDuration()}}));
+  EXPECT_EQ(schedule.Decide(0, absl::Hours(100)).segment, 0);
+  EXPECT_FALSE(FrameDecision().taken());
+  EXPECT_EQ(FrameDecision().segment, -1);
+}
+
+TEST(FrameScheduleTest, BehindTheLastSegmentNothingIsTaken) {
+  FrameSchedule schedule({{.rule = {}}}, {{absl::Seconds(1), absl::Seconds(2)}});
+  EXPECT_TRUE(schedule.takes_every_frame());
+  EXPECT_EQ(schedule.Decide(0, absl::Milliseconds(999)).segment, -1);
+  EXPECT_TRUE(schedule.Decide(1, absl::Seconds(1)).taken());
+  EXPECT_FALSE(schedule.Decide(2, absl::Seconds(2)).taken());
+  EXPECT_FALSE(schedule.Decide(3, absl::Seconds(3)).taken());
+}
+
+TEST(FrameScheduleTest, AFrameThatComesLateIsTakenOnlyByWhoTakesEveryFrame) {
+  FrameSchedule schedule({{.place = 0, .rule = {}}, {.place = 1, .rule = {.sample_fps = 1}}}, {});
+  EXPECT_EQ(schedule.Decide(0, absl::ZeroDuration()).takers, (std::vector<int>{0, 1}));
+  EXPECT_EQ(schedule.Decide(1, absl::Seconds(2)).takers, (std::vector<int>{0, 1}));
+  EXPECT_EQ(schedule.Decide(2, absl::Seconds(1)).takers, std::vector<int>{0});
 }
 
 }  // namespace

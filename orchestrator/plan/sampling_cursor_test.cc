@@ -79,5 +79,49 @@ TEST(SamplingCursorTest, TakesTheFirstFrameOfASegmentWhereverItLies) {
   EXPECT_TRUE(by_time.Take(35, absl::Seconds(2.0)));
 }
 
+TEST(ReferenceRuleTest, WithoutAnIntervalTheOwnRuleStays) {
+  analyzer::v1::Sampling sampling;
+  sampling.set_sample_fps(0.5);
+  for (const int interval : {0, -1}) {
+    sampling.set_reference_min_interval(interval);
+    EXPECT_EQ(ReferenceRule(sampling, 30).sample_fps, 0.5);
+    EXPECT_EQ(ReferenceRule(sampling, 30).interval_frames, 0);
+  }
+  sampling.set_reference_min_interval(1);
+  EXPECT_EQ(ReferenceRule(sampling, 30).sample_fps, 0);
+  EXPECT_EQ(ReferenceRule(sampling, 30).interval_frames, 30);
+}
+
+TEST(SamplingRuleTest, WhatLeavesNothingOutTakesEveryFrame) {
+  EXPECT_TRUE(SamplingRule().every_frame());
+  EXPECT_TRUE(SamplingRule{.interval_frames = 1}.every_frame());
+  EXPECT_FALSE(SamplingRule{.interval_frames = 2}.every_frame());
+  EXPECT_FALSE(SamplingRule{.sample_fps = 0.01}.every_frame());
+}
+
+TEST(SamplingCursorTest, AFrameIsTakenAMillisecondEarlyAndNoMore) {
+  SamplingCursor cursor({.sample_fps = 1}, absl::ZeroDuration());
+  EXPECT_TRUE(cursor.Take(0, absl::ZeroDuration()));
+  EXPECT_FALSE(cursor.Take(1, absl::Milliseconds(998)));
+  EXPECT_TRUE(cursor.Take(2, absl::Microseconds(999'100)));
+  EXPECT_FALSE(cursor.Take(3, absl::Milliseconds(1001)));
+  // One that comes before the segment's start, as damaged files have them, is the first all the same.
+  SamplingCursor late({.sample_fps = 1}, absl::Seconds(5));
+  EXPECT_TRUE(late.Take(0, absl::Seconds(3)));
+  EXPECT_FALSE(late.Take(1, absl::Seconds(4)));
+  EXPECT_TRUE(late.Take(2, absl::Seconds(5)));
+}
+
+TEST(SamplingCursorTest, WhatIsNotWantedMayBeLeftOut) {
+  for (const SamplingRule& rule : {SamplingRule{.sample_fps = 2}, SamplingRule{.interval_frames = 5}}) {
+    SamplingCursor all(rule, absl::ZeroDuration()), some(rule, absl::ZeroDuration());
+    for (int i = 0; i < 100; ++i) {
+      if (!all.Take(i, absl::Milliseconds(100 * i))) continue;
+      EXPECT_EQ(i % 5, 0);
+      EXPECT_TRUE(some.Take(i, absl::Milliseconds(100 * i))) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace reelsight::orchestrator
