@@ -2,6 +2,8 @@
 #include "orchestrator/merge/timeline_builder.h"
 
 #include <random>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -93,6 +95,65 @@ TEST(TimelineBuilderTest, ShotsAndScenesTileWhateverAnalyzersSay) {
     }
     ASSERT_EQ(at, absl::Seconds(10));
   }
+}
+
+TEST(TimelineBuilderTest, OnlyTheFirstAnalyzerWithShotsMakesThem) {
+  const std::vector<AnalyzerEntries> analyzers = {{"none", {Entry(kSeen, "x", 0, 1)}},
+                                                  {"first", {Entry(kShot, "", 0, 4), Entry(kScene, "", 0, 4)}},
+                                                  {"second", {Entry(kShot, "", 6, 8), Entry(kScene, "", 6, 8)}}};
+  EXPECT_EQ(Text(BuildTimeline(analyzers, kTenSeconds)), "[0-10: 0-10(x 0-1)]");
+  EXPECT_EQ(Text(BuildTimeline({analyzers[2], analyzers[1]}, kTenSeconds)), "[0-6: 0-6][6-10: 6-10]");
+}
+
+TEST(TimelineBuilderTest, StartsOutsideASegmentMakeNothingInIt) {
+  const std::vector<AnalyzerEntries> analyzers = {
+      {"cut", {Entry(kShot, "", 2, 3), Entry(kShot, "", 4, 5), Entry(kShot, "", 6, 7)}}};
+  EXPECT_EQ(
+      Text(BuildTimeline(analyzers, {{absl::Seconds(2), absl::Seconds(4)}, {absl::Seconds(5), absl::Seconds(6)}})),
+      "[2-4: 2-4][5-6: 5-6]");
+}
+
+TEST(TimelineBuilderTest, ASceneGoesOnWhereNoneBegins) {
+  const std::vector<AnalyzerEntries> analyzers = {
+      {"cut", {Entry(kShot, "", 0, 2), Entry(kShot, "", 2, 4), Entry(kShot, "", 4, 6), Entry(kShot, "", 6, 10)}},
+      {"scene", {Entry(kScene, "", 2, 6), Entry(kScene, "", 6, 10)}}};
+  EXPECT_EQ(Text(BuildTimeline(analyzers, kTenSeconds)), "[0-2: 0-2][2-6: 2-4 4-6][6-10: 6-10]");
+  // A segment that begins within a scene begins with it.
+  EXPECT_EQ(Text(BuildTimeline(analyzers, {{absl::Seconds(3), absl::Seconds(7)}})), "[3-6: 3-4 4-6][6-7: 6-7]");
+}
+
+TEST(TimelineBuilderTest, EntriesTouchAShotOnlyWhereTheyOverlapIt) {
+  const auto text = [](double start, double end) {
+    return Text(BuildTimeline({{"cut", {Entry(kShot, "", 0, 4)}},
+                               {"cut2", {Entry(kShot, "", 4, 10)}},
+                               {"seen", {Entry(kSeen, "x", start, end)}}},
+                              {{absl::Seconds(1), absl::Seconds(4)}, {absl::Seconds(4), absl::Seconds(9)}}));
+  };
+  EXPECT_EQ(text(2, 4), "[1-4: 1-4(x 2-4)][4-9: 4-9]");
+  EXPECT_EQ(text(4, 6), "[1-4: 1-4][4-9: 4-9(x 4-6)]");
+  EXPECT_EQ(text(0, 10), "[1-4: 1-4(x 1-4)][4-9: 4-9(x 4-9)]");
+  EXPECT_EQ(text(0, 1), "[1-4: 1-4][4-9: 4-9]");
+  EXPECT_EQ(text(9, 10), "[1-4: 1-4][4-9: 4-9]");
+  // Moments belong to what begins there.
+  EXPECT_EQ(text(1, 1), "[1-4: 1-4(x 1-1)][4-9: 4-9]");
+  EXPECT_EQ(text(4, 4), "[1-4: 1-4][4-9: 4-9(x 4-4)]");
+  EXPECT_EQ(text(9, 9), "[1-4: 1-4][4-9: 4-9]");
+  EXPECT_EQ(text(0.5, 0.5), "[1-4: 1-4][4-9: 4-9]");
+  // An end before the start is a moment.
+  EXPECT_EQ(text(3, 2), "[1-4: 1-4(x 3-3)][4-9: 4-9]");
+}
+
+TEST(TimelineBuilderTest, EntriesStandByStartAnalyzerAndOrderAndKeepWhatTheySay) {
+  TimelineEntry scored = Entry(kSeen, "scored", 5, 6);
+  scored.set_score(0.5);
+  const std::vector<AnalyzerEntries> analyzers = {
+      {"b", {Entry(kSeen, "b2", 5, 9), Entry(kSeen, "b1", 1, 9), Entry(kSeen, "b3", 5, 7)}},
+      {"a", {scored, Entry(kSeen, "a2", 5, 6)}}};
+  const v1::Timeline timeline = BuildTimeline(analyzers, kTenSeconds);
+  EXPECT_EQ(Text(timeline), "[0-10: 0-10(b1 1-9)(scored 5-6)(a2 5-6)(b2 5-9)(b3 5-7)]");
+  const v1::Timeline::Entry& entry = timeline.scenes(0).shots(0).entries(1);
+  EXPECT_EQ(entry.analyzer(), "a");
+  EXPECT_EQ(entry.score(), 0.5);
 }
 
 }  // namespace
