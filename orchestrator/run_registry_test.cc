@@ -3,6 +3,9 @@
 
 #include <future>
 #include <iterator>
+#include <memory>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -183,6 +186,86 @@ TEST(RunRegistryTest, AnAnswerIsKeptThoughTheTimeOfItsRunIsOver) {
   first->run->cancel().SetDeadline(Clock::now());
   EXPECT_EQ(registry.FindOrCreate(Request("a", "x"), Clock::now())->run, first->run);
   EXPECT_EQ(GetReason(registry.FindOrCreate(Request("a", "y"), Clock::now()).status()), "REQUEST_ID_REUSED");
+}
+
+TEST(RunRegistryTest, RetentionIsOverWhenItsTimeHasPassed) {
+  RunRegistry registry({.retention = absl::Seconds(60)}, TestTimer());
+  const auto run = registry.FindOrCreate(Request("a", "x"), Clock::now())->run;
+  run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  const Clock::time_point end = run->finished_at() + std::chrono::seconds(60);
+  registry.Sweep(end - std::chrono::nanoseconds(1));
+  EXPECT_EQ(registry.FindOrCreate(Request("a", "x"), end - std::chrono::nanoseconds(1))->run, run);
+  EXPECT_TRUE(registry.FindOrCreate(Request("a", "x"), end)->is_new);
+}
+
+TEST(RunRegistryTest, RunsUnderWayAreNeverCrowdedOut) {
+  RunRegistry registry({.retention = absl::Seconds(1), .max_kept = 0, .max_kept_bytes = 0}, TestTimer());
+  std::vector<std::shared_ptr<orchestrator::Run>> runs;
+  for (const char* id : {"a", "b", "c"}) runs.push_back(registry.FindOrCreate(Request(id, "x"), Clock::now())->run);
+  runs[1]->Finish(std::make_shared<v1::AnalyzeResponse>());
+  registry.Sweep(Clock::now() + std::chrono::hours(1));
+  EXPECT_EQ(registry.FindOrCreate(Request("a", "x"), Clock::now())->run, runs[0]);
+  EXPECT_TRUE(registry.FindOrCreate(Request("b", "x"), Clock::now())->is_new);
+  EXPECT_EQ(registry.FindOrCreate(Request("c", "x"), Clock::now())->run, runs[2]);
+}
+
+TEST(RunRegistryTest, TheOldestAnswersGoFirstWhateverTheirIds) {
+  RunRegistry registry({.max_kept = 2}, TestTimer());
+  std::vector<std::shared_ptr<orchestrator::Run>> runs;
+  for (const char* id : {"m", "z", "a", "k", "b"}) {
+    runs.push_back(registry.FindOrCreate(Request(id, "x"), Clock::now())->run);
+  }
+  for (const auto& run : runs) {
+    // One after the other, by a clock that may be coarse.
+    const Clock::time_point before = Clock::now();
+    while (Clock::now() == before) {
+    }
+    run->Finish(std::make_shared<v1::AnalyzeResponse>());
+  }
+  registry.Sweep(Clock::now());
+  for (const char* id : {"k", "b"}) EXPECT_FALSE(registry.FindOrCreate(Request(id, "x"), Clock::now())->is_new) << id;
+  for (const char* id : {"m", "z", "a"})
+    EXPECT_TRUE(registry.FindOrCreate(Request(id, "x"), Clock::now())->is_new) << id;
+}
+
+TEST(RunRegistryTest, ARefusalNamesTheFieldAndTheId) {
+  RunRegistry registry({}, TestTimer());
+  ASSERT_TRUE(registry.FindOrCreate(Request("mine", "x"), Clock::now()).ok());
+  const absl::Status refused = registry.FindOrCreate(Request("mine", "y"), Clock::now()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(GetMetadata(refused, "field"), "request_id");
+  EXPECT_EQ(refused.message(), "request_id: `mine` belongs to a request with another body; use a new id");
+}
+
+TEST(FingerprintTest, IsAHashOfTheWholeBodyAndOfNothingElse) {
+  v1::AnalyzeRequest request = *Request("a", "x");
+  EXPECT_EQ(Fingerprint(request).size(), 32u);
+  v1::AnalyzeRequest other = request;
+  other.set_request_id("b");
+  EXPECT_EQ(Fingerprint(other), Fingerprint(request));
+  other.set_content("y");
+  EXPECT_NE(Fingerprint(other), Fingerprint(request));
+  other.set_uri("x");
+  EXPECT_NE(Fingerprint(other), Fingerprint(request));
+  // Whatever the order in which a map was filled.
+  v1::AnalyzeRequest up, down;
+  for (int i = 0; i < 50; ++i) (*up.mutable_sample_fps())[std::to_string(i)] = i;
+  for (int i = 49; i >= 0; --i) (*down.mutable_sample_fps())[std::to_string(i)] = i;
+  EXPECT_EQ(Fingerprint(up), Fingerprint(down));
+}
+
+TEST(RandomIdTest, IsOfSixteenBytesThatDiffer) {
+  std::set<std::string> ids;
+  std::vector<std::set<std::string>> words(4);
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = RandomId();
+    EXPECT_EQ(id.size(), 32u);
+    EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
+    ids.insert(id);
+    for (int word = 0; word < 4; ++word) words[word].insert(id.substr(8 * word, 8));
+  }
+  EXPECT_EQ(ids.size(), 20u);
+  for (const std::set<std::string>& word : words) EXPECT_GT(word.size(), 1u);
 }
 
 }  // namespace
