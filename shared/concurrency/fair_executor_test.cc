@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/concurrency/fair_executor.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <future>
+#include <latch>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/base/status.h"
 #include "shared/base/test_pause.h"
 
 namespace reelsight::concurrency {
@@ -76,6 +83,74 @@ TEST(FairExecutorTest, ItMayGoAsSoonAsItsLastTaskHasRun) {
   });
   EXPECT_TRUE(executor->Submit("a", [&] { ran.set_value(); }).ok());
   EXPECT_TRUE(pause.reached());
+}
+
+TEST(FairExecutorTest, EachThreadIsNamedPreparedAndRunsTasksAtOnce) {
+  std::atomic<int> prepared = 0;
+  std::latch all(3);
+  std::mutex mutex;
+  std::set<std::string> names;
+  {
+    FairExecutor executor({.thread_count = 3, .name = "a name that is too long", .thread_init = [&] { ++prepared; }});
+    EXPECT_EQ(executor.thread_count(), 3);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(executor
+                      .Submit("a",
+                              [&] {
+                                all.arrive_and_wait();
+                                char name[16] = {};
+                                pthread_getname_np(pthread_self(), name, sizeof(name));
+                                const std::lock_guard lock(mutex);
+                                names.insert(name);
+                              })
+                      .ok());
+    }
+  }
+  EXPECT_EQ(prepared, 3);
+  EXPECT_THAT(names, ElementsAre("a name that is "));
+}
+
+TEST(FairExecutorTest, NoThreadsAreOne) {
+  std::promise<void> ran;
+  FairExecutor executor({.thread_count = 0});
+  EXPECT_TRUE(executor.Submit("a", [&] { ran.set_value(); }).ok());
+  ran.get_future().wait();
+}
+
+TEST(FairExecutorTest, CountsWhatWaitsAndWhatRuns) {
+  std::promise<void> started, gate;
+  FairExecutor executor({.thread_count = 1, .max_queued = 2, .name = "work"});
+  EXPECT_EQ(executor.queued(), 0);
+  EXPECT_EQ(executor.running(), 0);
+  ASSERT_TRUE(executor
+                  .Submit("a",
+                          [&] {
+                            started.set_value();
+                            gate.get_future().wait();
+                          })
+                  .ok());
+  started.get_future().wait();
+  ASSERT_TRUE(executor.Submit("a", [] {}).ok());
+  ASSERT_TRUE(executor.Submit("b", [] {}).ok());
+  EXPECT_EQ(executor.queued(), 2);
+  EXPECT_EQ(executor.running(), 1);
+  const absl::Status full = executor.Submit("c", [] {});
+  EXPECT_EQ(full.message(), "work: 2 tasks are waiting; try again later");
+  EXPECT_EQ(GetReason(full), "QUEUE_FULL");
+  EXPECT_EQ(executor.queued(), 2);
+  gate.set_value();
+}
+
+TEST(FairExecutorTest, WhatATaskHoldsIsFreedBeforeItCountsAsDone) {
+  std::promise<bool> freed;
+  auto held = std::make_shared<int>();
+  const std::weak_ptr<int> watched = held;
+  FairExecutor executor({.thread_count = 1, .on_change = [&, last = int64_t{0}](int64_t, int64_t running) mutable {
+                           if (last == 1 && running == 0) freed.set_value(watched.expired());
+                           last = running;
+                         }});
+  EXPECT_TRUE(executor.Submit("a", [kept = std::move(held)] { EXPECT_NE(kept, nullptr); }).ok());
+  EXPECT_TRUE(freed.get_future().get());
 }
 
 }  // namespace

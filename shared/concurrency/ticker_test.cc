@@ -2,7 +2,10 @@
 #include "shared/concurrency/ticker.h"
 
 #include <atomic>
+#include <chrono>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -64,6 +67,23 @@ TEST(TickerTest, StoppingWaitsForARunUnderWayAndStartsNoOther) {
   EXPECT_EQ(ended, runs);
   opener.join();
   EXPECT_EQ(started.count(), runs);
+}
+
+TEST(TickerTest, APeriodPassesBetweenRuns) {
+  constexpr std::chrono::milliseconds kPeriod(10);
+  std::vector<std::chrono::steady_clock::time_point> times;
+  Counter runs;
+  const auto start = std::chrono::steady_clock::now();
+  {
+    const Ticker ticker(kPeriod, [&] {
+      times.push_back(std::chrono::steady_clock::now());
+      runs.Add();
+    });
+    runs.WaitFor(3);
+  }
+  EXPECT_GE(times[0] - start, kPeriod);
+  EXPECT_GE(times[1] - times[0], kPeriod);
+  EXPECT_GE(times[2] - times[1], kPeriod);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/concurrency/timer.h"
 
+#include <chrono>
 #include <future>
 #include <memory>
 #include <vector>
@@ -50,6 +51,38 @@ TEST(TimerTest, ItsOwnerMayGoAsSoonAsTheFunctionHasRun) {
   timer->RunAt(Timer::Clock::now(), [&] { ran.set_value(); });
   EXPECT_TRUE(pause.reached());
   EXPECT_EQ(timer, nullptr);
+}
+
+TEST(TimerTest, NothingRunsBeforeItsTime) {
+  Timer timer;
+  std::promise<Timer::Clock::time_point> ran;
+  const auto when = Timer::Clock::now() + std::chrono::milliseconds(30);
+  const Timer::Ticket ticket = timer.RunAt(when, [&] { ran.set_value(Timer::Clock::now()); });
+  EXPECT_EQ(ticket.first, when);
+  // An earlier one goes before it, though it comes later.
+  std::promise<void> early;
+  timer.RunAt(Timer::Clock::now(), [&] { early.set_value(); });
+  early.get_future().wait();
+  EXPECT_GE(ran.get_future().get(), when);
+}
+
+TEST(TimerTest, ThoseOfOneMomentRunInTheOrderOfComing) {
+  std::vector<int> order;
+  {
+    Timer timer;
+    const auto when = Timer::Clock::now() + std::chrono::hours(24);
+    std::vector<Timer::Ticket> tickets;
+    for (int i = 0; i < 4; ++i) tickets.push_back(timer.RunAt(when, [&order, i] { order.push_back(i); }));
+    timer.Cancel(tickets[1]);
+  }
+  EXPECT_THAT(order, ::testing::ElementsAre(0, 2, 3));
+}
+
+TEST(TimerTest, TheProcessHasOne) {
+  std::promise<void> ran;
+  ProcessTimer().RunAt(Timer::Clock::now(), [&] { ran.set_value(); });
+  ran.get_future().wait();
+  EXPECT_EQ(&ProcessTimer(), &ProcessTimer());
 }
 
 }  // namespace
