@@ -177,5 +177,29 @@ TEST(BatchDispatcherAnswersTest, WhatWaitsWhenTheRunIsCancelledIsNotSent) {
   EXPECT_TRUE(dispatcher.TakeComplete("a").has_value());
 }
 
+TEST(BatchDispatcherAnswersTest, EachServiceHasItsOwnQueueAndIdleIsWhenAllAre) {
+  CancelToken cancel;
+  const auto log = std::make_shared<AttemptLog>();
+  std::vector<std::vector<std::function<void()>>> held(2);
+  std::vector<Endpoint> endpoints;
+  for (std::vector<std::function<void()>>& of_service : held) {
+    const auto hold = [&of_service](BatchPtr batch, const CancelToken&, auto done) {
+      of_service.push_back([=] { done(Answer(*batch)); });
+    };
+    endpoints.push_back({"peer", std::make_shared<ScriptedClient>(hold), 1});
+  }
+  BatchDispatcher dispatcher(MakeServiceCalls(endpoints, TestTimer(), nullptr, log), log, cancel);
+  for (const int service : {0, 0, 1}) ASSERT_TRUE(dispatcher.Submit(service, MakeBatch({"a"}, {service})).ok());
+  ASSERT_EQ(held[0].size(), 1u);
+  ASSERT_EQ(held[1].size(), 1u);
+  held[1][0]();
+  EXPECT_FALSE(*dispatcher.WaitIdle(absl::ZeroDuration()));
+  held[0][0]();
+  ASSERT_EQ(held[0].size(), 2u);
+  EXPECT_FALSE(*dispatcher.WaitIdle(absl::ZeroDuration()));
+  held[0][1]();
+  EXPECT_TRUE(*dispatcher.WaitIdle(absl::ZeroDuration()));
+}
+
 }  // namespace
 }  // namespace reelsight::orchestrator
