@@ -8,27 +8,13 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/cache/loads_for_test.h"
 
 namespace reelsight::cache {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using Cache = PinnedLruCache<std::string>;
-using Clock = std::chrono::steady_clock;
-
-constexpr int64_t kGigabyte = int64_t{1} << 30;
-
-Cache::Load Loads(const std::string& value, int64_t bytes) {
-  return [=]() -> absl::StatusOr<Cache::Loaded> { return Cache::Loaded{std::make_shared<std::string>(value), bytes}; };
-}
-
-// Acquires and lets go; true if it was a hit.
-bool Use(Cache& cache, const std::string& key, int64_t bytes) {
-  const auto pinned = cache.Acquire(key, bytes, Loads(key, bytes), CancelToken());
-  EXPECT_TRUE(pinned.ok()) << pinned.status();
-  return pinned.ok() && pinned->hit;
-}
 
 TEST(PinnedLruCacheTest, HitsAlwaysAfterTheFirstVideoWhileTheBudgetHoldsAll) {
   std::vector<std::string> evicted;
