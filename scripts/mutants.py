@@ -90,7 +90,7 @@ def indent_of(line):
 
 
 def is_idle_jump(lines, number, mutant):
-    """A `break` or `continue` after the line where there is no loop, or at a loop's end. Goes by clang-format's indents."""
+    """A `break` or `continue` is put where there is no loop, or at a loop's end. Goes by clang-format's indents."""
     line = lines[number - 1]
     added = mutant.removeprefix(line.rstrip("\n"))
     if added == mutant or added.strip() not in ("break;", "continue;"):
@@ -316,7 +316,7 @@ class Judge:
 
 
 def accepted():
-    """(path, line, mutated line) without spaces -> reason."""
+    """(path, line, mutated line or `*`) without spaces -> reason."""
     out = {}
     for text in ACCEPTED.read_text().splitlines():
         if text and not text.startswith("#"):
@@ -406,7 +406,8 @@ def main():
 
         def decide(mutant):
             path = mutant["path"]
-            if (path, "".join(mutant["line"].split()), "".join(mutant["mutant"].split())) in excused:
+            line, text = ("".join(mutant[key].split()) for key in ("line", "mutant"))
+            if (path, line, text) in excused or (path, line, "*") in excused:
                 return "accepted"
             key = key_of(mutant)
             if key not in known:
