@@ -22,20 +22,22 @@ using ::testing::ElementsAre;
 
 TEST(BatchDispatcherAnswersTest, AnswersOfAnotherShapeAreRefused) {
   using Spoil = std::function<void(analyzer::v1::AnalyzeFramesResponse&)>;
-  const std::vector<Spoil> spoils = {
-      [](auto& answer) { answer.clear_results(); },
-      [](auto& answer) { *answer.add_results() = answer.results(0); },
-      [](auto& answer) { answer.mutable_results(0)->set_analyzer("b"); },
-      [](auto& answer) { answer.mutable_results(0)->set_analyzer("A"); },
-      [](auto& answer) { answer.mutable_results(0)->add_results()->set_index(6); },
-      [](auto& answer) { answer.mutable_results(0)->mutable_results()->RemoveLast(); },
-      [](auto& answer) { answer.mutable_results(0)->mutable_results(0)->set_index(3); },
-      [](auto& answer) { answer.mutable_results(0)->mutable_results(1)->set_index(4); },
+  const std::string other_frames = "a answered other frames than it was asked for";
+  const std::vector<std::pair<Spoil, std::string>> spoils = {
+      {[](auto& answer) { answer.clear_results(); }, "service peer answered 0 analyzers instead of 1"},
+      {[](auto& answer) { *answer.add_results() = answer.results(0); },
+       "service peer answered 2 analyzers instead of 1"},
+      {[](auto& answer) { answer.mutable_results(0)->set_analyzer("b"); }, other_frames},
+      {[](auto& answer) { answer.mutable_results(0)->set_analyzer("A"); }, other_frames},
+      {[](auto& answer) { answer.mutable_results(0)->add_results()->set_index(6); }, other_frames},
+      {[](auto& answer) { answer.mutable_results(0)->mutable_results()->RemoveLast(); }, other_frames},
+      {[](auto& answer) { answer.mutable_results(0)->mutable_results(0)->set_index(3); }, other_frames},
+      {[](auto& answer) { answer.mutable_results(0)->mutable_results(1)->set_index(4); }, other_frames},
   };
-  for (const Spoil& spoil : spoils) {
+  for (const auto& [spoil, message] : spoils) {
     CancelToken cancel;
     BatchDispatcher dispatcher = MakeDispatcher(
-        [&](BatchPtr batch, const CancelToken&, auto done) {
+        [&, spoil = spoil](BatchPtr batch, const CancelToken&, auto done) {
           auto answer = Answer(*batch);
           spoil(answer);
           done(std::move(answer));
@@ -44,14 +46,23 @@ TEST(BatchDispatcherAnswersTest, AnswersOfAnotherShapeAreRefused) {
     ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {4, 5})).ok());
     ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
     const FrameOutcome outcome = dispatcher.Take("a");
-    EXPECT_EQ(outcome.status.code(), absl::StatusCode::kInternal) << &spoil - spoils.data();
-    EXPECT_THAT(std::string(outcome.status.message()),
-                ::testing::AnyOf("a answered other frames than it was asked for",
-                                 "service peer answered 0 analyzers instead of 1",
-                                 "service peer answered 2 analyzers instead of 1"));
+    EXPECT_EQ(outcome.status.code(), absl::StatusCode::kInternal);
+    EXPECT_EQ(outcome.status.message(), message);
     EXPECT_TRUE(outcome.results.empty());
     EXPECT_EQ(outcome.frames_done, 0);
     EXPECT_EQ(outcome.batch_count, 1);
+  }
+}
+
+TEST(BatchDispatcherAnswersTest, AFailedBatchGivesUpAllOfItsAnalyzers) {
+  CancelToken cancel;
+  BatchDispatcher dispatcher =
+      MakeDispatcher([&](BatchPtr, const CancelToken&, auto done) { done(absl::InternalError("bug")); }, cancel);
+  ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a", "b", "c"}, {0})).ok());
+  for (const char* const name : {"a", "b", "c"}) {
+    EXPECT_TRUE(dispatcher.failed(name)) << name;
+    EXPECT_EQ(dispatcher.Take(name).status, absl::InternalError("service peer: bug"));
+    EXPECT_EQ(dispatcher.Take(name).batch_count, 1);
   }
 }
 

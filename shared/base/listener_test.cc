@@ -25,6 +25,7 @@ namespace {
 
 // What the next calls of accept4 fail with.
 std::deque<int> accept_errors;
+bool without_ipv6 = false;
 
 }  // namespace
 
@@ -37,6 +38,14 @@ extern "C" int accept4(int socket, sockaddr* address, socklen_t* size, int flags
   }
   static const auto next = reinterpret_cast<decltype(&accept4)>(dlsym(RTLD_NEXT, "accept4"));
   return next(socket, address, size, flags);
+}
+extern "C" int socket(int domain, int type, int protocol) noexcept {
+  if (domain == AF_INET6 && without_ipv6) {
+    errno = EAFNOSUPPORT;
+    return -1;
+  }
+  static const auto next = reinterpret_cast<decltype(&socket)>(dlsym(RTLD_NEXT, "socket"));
+  return next(domain, type, protocol);
 }
 // Knows a name with two addresses: "127.0.0.1+127.0.0.2".
 extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
@@ -183,6 +192,19 @@ TEST(ListenerTest, OnlyTheAddressesOfAllKindsTakeBothKinds) {
   // Not both of the brackets.
   EXPECT_FALSE(Listener::Open("[::1:0").ok());
   EXPECT_FALSE(Listener::Open("::1]:0").ok());
+}
+
+TEST(ListenerTest, WhereThereIsNoIpv6AllAddressesAreThoseOfIpv4) {
+  without_ipv6 = true;
+  for (const char* address : {"0.0.0.0:0", "[::]:0"}) {
+    auto listener = Listener::Open(address);
+    ASSERT_TRUE(listener.ok()) << address << ": " << listener.status();
+    EXPECT_TRUE(Connect(NewSocket(), (*listener)->port())) << address;
+    EXPECT_EQ(Listener::Open(absl::StrCat("0.0.0.0:", (*listener)->port())).status(),
+              absl::UnavailableError("Address already in use"));
+  }
+  EXPECT_EQ(Listener::Open("[::1]:0").status(), absl::UnavailableError("Address family not supported by protocol"));
+  without_ipv6 = false;
 }
 
 TEST(ListenerTest, AllAddressesOfANameShareThePort) {

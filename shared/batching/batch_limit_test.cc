@@ -119,6 +119,14 @@ TEST(BatchLimitTest, RunningOutOfMemoryBeginsTheCountOfGoodBatchesAnew) {
   EXPECT_EQ(limit.items(), 2);
 }
 
+TEST(BatchLimitTest, EachFurtherItemIsTriedAfterAsManyBatches) {
+  BatchLimit limit({.start_items = 1, .max_items = 4, .good_batches_to_probe = 3});
+  for (const int expected : {1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4}) {
+    limit.Succeeded(limit.items(), milliseconds(1));
+    EXPECT_EQ(limit.items(), expected);
+  }
+}
+
 TEST(BatchLimitTest, ATryThatFailsAtAnotherSizeHalves) {
   BatchLimit limit({.start_items = 8, .max_items = 16, .good_batches_to_probe = 1});
   limit.Succeeded(8, milliseconds(1));
