@@ -18,6 +18,7 @@
 #include "shared/analysis/local_analyzer_client.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/base/stopwatch.h"
 #include "shared/testing/fake_analyzer.h"
 #include "shared/testing/wait.h"
 
@@ -190,6 +191,15 @@ TEST_F(RunPipelineTest, AFailingAnalyzerIsDataAndTheOtherAnswers) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(Frames(result->outcomes[0]), Range(300));
   EXPECT_EQ(result->outcomes[1].status.code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(RunPipelineTest, NothingMoreIsPreparedForOneThatFailedThoughOthersGoOn) {
+  Add("a good one", 1, 8);
+  Add("z bad", 0, 8).OnFrames([](const auto&, const auto&) { return absl::InternalError("broken"); });
+  const auto result = Run(2000);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Frames(result->outcomes[0]), Range(2000, 10));
+  EXPECT_LT(result->feeder.frames_analyzed, 2000);
 }
 
 TEST_F(RunPipelineTest, DecodingStopsWhenNobodyIsLeft) {
@@ -374,6 +384,16 @@ TEST_F(RunPipelineTest, ASegmentMayBeginJustBeforeTheEnd) {
   Add("some", 2, 8);
   input_.segments = {{absl::Seconds(10), absl::Seconds(11)}};
   EXPECT_EQ(Run(100).status().message(), "segments[0].start_offset: is 10s, but the video is only 10s long");
+}
+
+TEST_F(RunPipelineTest, ProgressIsToldTenTimesASecondAndAtTurns) {
+  Add("all", 0, 8);
+  int told = 0;
+  observer_.on_progress = [&](const auto&) { ++told; };
+  const Stopwatch stopwatch;
+  ASSERT_TRUE(Run(500).ok());
+  // The turns: the first frame, the last frame, the last batch.
+  EXPECT_LE(told, 3 + stopwatch.elapsed() / absl::Milliseconds(100));
 }
 
 TEST_F(RunPipelineTest, ProgressTellsHowFarDecodingIs) {

@@ -189,6 +189,9 @@ TEST(ListenerTest, OnlyTheAddressesOfAllKindsTakeBothKinds) {
   ASSERT_TRUE(listener.ok()) << listener.status();
   EXPECT_TRUE(ConnectByIpv6((*listener)->port()));
   EXPECT_EQ(Option((*listener)->sockets()[0], IPPROTO_IPV6, IPV6_V6ONLY), 1);
+  // A port that somebody has in one family is not taken in the other.
+  EXPECT_EQ(Listener::Open(absl::StrCat("0.0.0.0:", (*listener)->port())).status(),
+            absl::UnavailableError("Address already in use"));
   // Not both of the brackets.
   EXPECT_FALSE(Listener::Open("[::1:0").ok());
   EXPECT_FALSE(Listener::Open("::1]:0").ok());
