@@ -66,6 +66,18 @@ TEST(TimerTest, NothingRunsBeforeItsTime) {
   EXPECT_GE(ran.get_future().get(), when);
 }
 
+TEST(TimerTest, OneThatWaitsForLongKeepsNobodyOut) {
+  Timer timer;
+  const Timer::Ticket late = timer.RunAt(Timer::Clock::now() + std::chrono::hours(24), [] {});
+  // So often that the thread is certain to wait for the late one in between.
+  for (int i = 0; i < 200; ++i) {
+    std::promise<void> ran;
+    timer.RunAt(Timer::Clock::now(), [&] { ran.set_value(); });
+    ran.get_future().wait();
+  }
+  timer.Cancel(late);
+}
+
 TEST(TimerTest, ThoseOfOneMomentRunInTheOrderOfComing) {
   std::vector<int> order;
   {
