@@ -64,9 +64,9 @@ TEST(BatchBuilderTest, ABatchNamesItsRunAndVideoAndTheOptionsOfEach) {
   google::protobuf::Any options;
   options.set_type_url("mine");
   BatchBuilder builder("r", video, {{"a", {}, 8}, {"b", options, 8}});
-  builder.Add(0, MakeFrame(3), {});
-  builder.Add(1, MakeFrame(3), {});
-  const auto batch = builder.Take();
+  builder.AddTarget(0, MakeFrame(3), {});
+  builder.AddTarget(1, MakeFrame(3), {});
+  const auto batch = builder.TakeBatch();
   EXPECT_EQ(batch->request_id, "r");
   EXPECT_EQ(batch->video.width_px(), 320);
   EXPECT_EQ(batch->work[0].analyzer, "a");
@@ -81,33 +81,33 @@ TEST(BatchBuilderTest, ABatchNamesItsRunAndVideoAndTheOptionsOfEach) {
 TEST(BatchBuilderTest, EachBatchIsCountedAnew) {
   BatchBuilder builder("r", {}, {{"a", {}, 1000}, {"b", {}, 2}});
   EXPECT_TRUE(builder.empty());
-  EXPECT_EQ(builder.Take(), nullptr);
+  EXPECT_EQ(builder.TakeBatch(), nullptr);
   int index = 0;
   for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 7; ++i) builder.Add(0, MakeFrame(index++, 1024), {});
+    for (int i = 0; i < 7; ++i) builder.AddTarget(0, MakeFrame(index++, 1024), {});
     EXPECT_FALSE(builder.empty());
     EXPECT_FALSE(builder.full()) << round;
-    builder.Add(0, MakeFrame(index++, 1024), {});
+    builder.AddTarget(0, MakeFrame(index++, 1024), {});
     EXPECT_TRUE(builder.full()) << round;
-    EXPECT_EQ(builder.Take()->work[0].target_indexes.size(), 8u);
+    EXPECT_EQ(builder.TakeBatch()->work[0].target_indexes.size(), 8u);
   }
-  builder.Add(1, MakeFrame(index, 1024), {});
+  builder.AddTarget(1, MakeFrame(index, 1024), {});
   EXPECT_FALSE(builder.full());
 }
 
 TEST(BatchBuilderTest, RoomIsKeptForATargetWithItsContext) {
   BatchBuilder builder("r", {}, {{"a", {}, 1000}});
-  builder.Add(0, MakeFrame(2, 1024), {MakeFrame(0, 1024), MakeFrame(1, 1024)});
+  builder.AddTarget(0, MakeFrame(2, 1024), {MakeFrame(0, 1024), MakeFrame(1, 1024)});
   EXPECT_FALSE(builder.full());
-  builder.Add(0, MakeFrame(5, 1024), {MakeFrame(3, 1024), MakeFrame(4, 1024)});
+  builder.AddTarget(0, MakeFrame(5, 1024), {MakeFrame(3, 1024), MakeFrame(4, 1024)});
   // Six of eight; the next may need three.
   EXPECT_TRUE(builder.full());
   // A frame that is there already takes nothing.
   BatchBuilder overlapping("r", {}, {{"a", {}, 1000}});
-  for (int i = 1; i < 7; ++i) overlapping.Add(0, MakeFrame(i, 1024), {MakeFrame(i - 1, 1024)});
+  for (int i = 1; i < 7; ++i) overlapping.AddTarget(0, MakeFrame(i, 1024), {MakeFrame(i - 1, 1024)});
   EXPECT_TRUE(overlapping.full());
-  EXPECT_EQ(overlapping.Take()->frames.size(), 7u);
-  for (int i = 1; i < 6; ++i) overlapping.Add(0, MakeFrame(i, 1024), {MakeFrame(i - 1, 1024)});
+  EXPECT_EQ(overlapping.TakeBatch()->frames.size(), 7u);
+  for (int i = 1; i < 6; ++i) overlapping.AddTarget(0, MakeFrame(i, 1024), {MakeFrame(i - 1, 1024)});
   EXPECT_FALSE(overlapping.full());
 }
 

@@ -45,7 +45,7 @@ TEST(BatchDispatcherAnswersTest, AnswersOfAnotherShapeAreRefused) {
         cancel);
     ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {4, 5})).ok());
     ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-    const FrameOutcome outcome = dispatcher.Take("a");
+    const FrameOutcome outcome = dispatcher.TakeOutcome("a");
     EXPECT_EQ(outcome.status.code(), absl::StatusCode::kInternal);
     EXPECT_EQ(outcome.status.message(), message);
     EXPECT_TRUE(outcome.results.empty());
@@ -61,8 +61,8 @@ TEST(BatchDispatcherAnswersTest, AFailedBatchGivesUpAllOfItsAnalyzers) {
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a", "b", "c"}, {0})).ok());
   for (const char* const name : {"a", "b", "c"}) {
     EXPECT_TRUE(dispatcher.failed(name)) << name;
-    EXPECT_EQ(dispatcher.Take(name).status, absl::InternalError("service peer: bug"));
-    EXPECT_EQ(dispatcher.Take(name).batch_count, 1);
+    EXPECT_EQ(dispatcher.TakeOutcome(name).status, absl::InternalError("service peer: bug"));
+    EXPECT_EQ(dispatcher.TakeOutcome(name).batch_count, 1);
   }
 }
 
@@ -82,7 +82,7 @@ TEST(BatchDispatcherAnswersTest, CountsOfAllBatchesAddUp) {
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {3})).ok());
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
   EXPECT_THAT(dispatcher.frames_done(), ElementsAre(::testing::Pair("a", 4), ::testing::Pair("b", 3)));
-  const FrameOutcome outcome = dispatcher.Take("a");
+  const FrameOutcome outcome = dispatcher.TakeOutcome("a");
   EXPECT_EQ(outcome.frames_done, 4);
   EXPECT_EQ(outcome.batch_count, 2);
   EXPECT_EQ(outcome.retry_count, 0);
@@ -90,11 +90,11 @@ TEST(BatchDispatcherAnswersTest, CountsOfAllBatchesAddUp) {
   EXPECT_EQ(outcome.cache_misses, 10);
   EXPECT_GE(outcome.batch_time, absl::Milliseconds(4));
   EXPECT_LT(outcome.batch_time, absl::Hours(1));
-  EXPECT_EQ(dispatcher.Take("b").batch_count, 1);
+  EXPECT_EQ(dispatcher.TakeOutcome("b").batch_count, 1);
   // Results can be taken once, the counts stay.
-  EXPECT_TRUE(dispatcher.Take("a").results.empty());
+  EXPECT_TRUE(dispatcher.TakeOutcome("a").results.empty());
   EXPECT_EQ(dispatcher.frames_done()["a"], 4);
-  EXPECT_EQ(dispatcher.Take("never asked").batch_count, 0);
+  EXPECT_EQ(dispatcher.TakeOutcome("never asked").batch_count, 0);
   EXPECT_FALSE(dispatcher.failed("never asked"));
 }
 
@@ -142,10 +142,10 @@ TEST(BatchDispatcherAnswersTest, OnlyBatchesThatNobodyWantsAreCalledOff) {
   calls[2].done(Answer(*calls[2].batch));
   calls[3].done(Answer(*calls[3].batch));
   ASSERT_TRUE(*dispatcher.WaitIdle(absl::Hours(24)));
-  EXPECT_EQ(dispatcher.Take("a").status.message(), "service peer: first");
-  EXPECT_TRUE(dispatcher.Take("a").results.empty());
+  EXPECT_EQ(dispatcher.TakeOutcome("a").status.message(), "service peer: first");
+  EXPECT_TRUE(dispatcher.TakeOutcome("a").results.empty());
   EXPECT_EQ(dispatcher.frames_done()["a"], 0);
-  EXPECT_THAT(Indexes(dispatcher.Take("b")), ElementsAre(2, 3));
+  EXPECT_THAT(Indexes(dispatcher.TakeOutcome("b")), ElementsAre(2, 3));
 }
 
 TEST(BatchDispatcherAnswersTest, PicturesAreFreedBeforeTheWaiterHears) {
@@ -181,11 +181,11 @@ TEST(BatchDispatcherAnswersTest, WhatWaitsWhenTheRunIsCancelledIsNotSent) {
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {0})).ok());
   ASSERT_TRUE(dispatcher.Submit(0, MakeBatch({"a"}, {1})).ok());
   ASSERT_EQ(calls.size(), 1u);
-  EXPECT_FALSE(dispatcher.TakeComplete("a").has_value());
+  EXPECT_FALSE(dispatcher.TakeCompleteOutcome("a").has_value());
   cancel.Cancel();
   calls[0](absl::CancelledError("called off"));
   EXPECT_EQ(calls.size(), 1u);
-  EXPECT_TRUE(dispatcher.TakeComplete("a").has_value());
+  EXPECT_TRUE(dispatcher.TakeCompleteOutcome("a").has_value());
 }
 
 TEST(BatchDispatcherAnswersTest, EachServiceHasItsOwnQueueAndIdleIsWhenAllAre) {

@@ -148,7 +148,7 @@ TEST_P(NeighboursTest, KeepsBackOnlyThoseThatSomebodyNeeds) {
   }
   ASSERT_TRUE(feeder.Flush().ok());
   EXPECT_EQ(pool->used_bytes(), GetParam() * 32 * 16);
-  feeder.Release();
+  feeder.ReleaseFrames();
   EXPECT_EQ(pool->used_bytes(), 0);
 }
 
@@ -195,7 +195,7 @@ class FedTest : public ::testing::Test {
   absl::Status Feed(int index) { return feeder_->Feed(FrameAt(index, *schedule_), CancelToken()); }
   // "targets|context" of the batch's first analyzer.
   std::string Text(size_t batch) const {
-    const analysis::Work& work = batches_.at(batch)->work.at(0);
+    const analysis::AnalyzerWork& work = batches_.at(batch)->work.at(0);
     return absl::StrCat(absl::StrJoin(work.target_indexes, ","), "|", absl::StrJoin(work.context_indexes, ","));
   }
 

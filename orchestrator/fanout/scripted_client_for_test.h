@@ -19,7 +19,7 @@ using BatchPtr = std::shared_ptr<const analysis::Batch>;
 
 inline analyzer::v1::AnalyzeFramesResponse Answer(const analysis::Batch& batch) {
   analyzer::v1::AnalyzeFramesResponse response;
-  for (const analysis::Work& work : batch.work) {
+  for (const analysis::AnalyzerWork& work : batch.work) {
     analyzer::v1::AnalyzerBatchResult& result = *response.add_results();
     result.set_analyzer(work.analyzer);
     for (const int64_t index : work.target_indexes) result.add_results()->set_index(index);

@@ -83,14 +83,14 @@ TEST(AnalyzerResultTest, AMessageThatIsNotUtf8DoesNotSpoilTheAnswer) {
   EXPECT_EQ(status.message(), "library says ?");
 }
 
-TEST(ResultMergerTest, TimesAndCountsAreTheOutcomes) {
+TEST(AnalyzerResultTest, TimesAndCountsAreTheOutcomes) {
   AnalyzerOutcome outcome;
   outcome.frames.frames_done = 12;
   outcome.frames.batch_count = 3;
   outcome.frames.retry_count = 2;
   outcome.frames.batch_time = absl::Seconds(5);
   outcome.summarize_time = absl::Seconds(7);
-  const v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::Seconds(9));
+  const v1::AnalyzerResult result = MakeAnalyzerResult(Planned(), outcome, absl::Seconds(9));
   EXPECT_EQ(result.analyzer(), "x");
   EXPECT_EQ(result.timing().elapsed().seconds(), 9);
   EXPECT_EQ(result.timing().batch_time().seconds(), 5);
@@ -100,23 +100,24 @@ TEST(ResultMergerTest, TimesAndCountsAreTheOutcomes) {
   EXPECT_EQ(result.timing().retry_count(), 2);
 }
 
-TEST(ResultMergerTest, ATypeIsNamedBehindTheLastSlash) {
+TEST(AnalyzerResultTest, ATypeIsNamedBehindTheLastSlash) {
   v1::SceneSegmentationResult typed;
   typed.add_scenes();
   for (const char* const prefix : {"type.googleapis.com/", "a/b/", "/"}) {
     AnalyzerOutcome outcome;
     outcome.summary.mutable_typed()->set_type_url(std::string(prefix) + "reelsight.v1.SceneSegmentationResult");
     outcome.summary.mutable_typed()->set_value(typed.SerializeAsString());
-    EXPECT_EQ(MakeResult(Planned(), outcome, absl::ZeroDuration()).scene_segmentation().scenes_size(), 1) << prefix;
+    EXPECT_EQ(MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration()).scene_segmentation().scenes_size(), 1)
+        << prefix;
   }
 }
 
-TEST(ResultMergerTest, ATypedResultThatDoesNotFitSaysWhy) {
+TEST(AnalyzerResultTest, ATypedResultThatDoesNotFitSaysWhy) {
   AnalyzerOutcome outcome;
   outcome.summary.mutable_typed()->PackFrom(google::protobuf::Duration());
   outcome.summary.set_headline("1 scene");
   outcome.summary.mutable_model()->set_name("reader");
-  v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  v1::AnalyzerResult result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.status().message(),
             "this version of the API has no result of type google.protobuf.Duration; the service is newer than the "
             "orchestrator");
@@ -125,25 +126,25 @@ TEST(ResultMergerTest, ATypedResultThatDoesNotFitSaysWhy) {
   EXPECT_FALSE(result.has_model());
   outcome.summary.mutable_typed()->set_type_url("x/reelsight.v1.SceneSegmentationResult");
   outcome.summary.mutable_typed()->set_value("\xFF");
-  result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.status().code(), v1::AnalyzerStatus::INTERNAL);
   EXPECT_EQ(result.status().message(), "the result of type reelsight.v1.SceneSegmentationResult does not parse");
   EXPECT_EQ(result.result_case(), v1::AnalyzerResult::RESULT_NOT_SET);
 }
 
-TEST(ResultMergerTest, ACustomResultIsTakenAsItIsUnlessTheAnalyzerFailed) {
+TEST(AnalyzerResultTest, ACustomResultIsTakenAsItIsUnlessTheAnalyzerFailed) {
   AnalyzerOutcome outcome;
   (*outcome.summary.mutable_custom()->mutable_fields())["depth"].set_number_value(3);
-  v1::AnalyzerResult result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  v1::AnalyzerResult result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.custom().fields().at("depth").number_value(), 3);
   outcome.status = absl::AbortedError("");
-  result = MakeResult(Planned(), outcome, absl::ZeroDuration());
+  result = MakeAnalyzerResult(Planned(), outcome, absl::ZeroDuration());
   EXPECT_EQ(result.result_case(), v1::AnalyzerResult::RESULT_NOT_SET);
   // No more words than the code has.
   EXPECT_EQ(result.status().reason(), "ABORTED");
 }
 
-TEST(ResultMergerTest, AStatusIsTheCodeTheReasonAndTheMessage) {
+TEST(AnalyzerResultTest, AStatusIsTheCodeTheReasonAndTheMessage) {
   const v1::AnalyzerStatus ok = ToAnalyzerStatus(absl::OkStatus());
   EXPECT_EQ(ok.code(), v1::AnalyzerStatus::OK);
   EXPECT_EQ(ok.reason(), "");
@@ -152,50 +153,6 @@ TEST(ResultMergerTest, AStatusIsTheCodeTheReasonAndTheMessage) {
   EXPECT_EQ(bare.reason(), "NOT_FOUND");
   EXPECT_EQ(bare.message(), "gone");
   EXPECT_EQ(ToAnalyzerStatus(WithReasonName(absl::NotFoundError(""), "PEERS_\xFF")).reason(), "PEERS_?");
-}
-
-TEST(ResultMergerTest, ASummaryIsTheVideoThenAHeadlineOrAFailureOfEach) {
-  v1::AnalyzeResponse response;
-  v1::VideoInfo& video = *response.mutable_video();
-  video.mutable_duration()->set_seconds(10);
-  video.mutable_duration()->set_nanos(260'000'000);
-  video.set_width_px(320);
-  video.set_height_px(240);
-  video.set_codec("h264");
-  video.set_frame_rate(29.97);
-  for (const char* const headline : {"3 shots", "", "2 scenes"}) {
-    v1::AnalyzerResult& result = *response.add_results();
-    result.set_analyzer(std::string("after ") + headline);
-    result.set_headline(headline);
-  }
-  v1::AnalyzerResult& failed = *response.add_results();
-  failed.set_analyzer("poses");
-  failed.mutable_status()->set_code(v1::AnalyzerStatus::NOT_FOUND);
-  failed.mutable_status()->set_message("no weights");
-  failed.set_headline("old news");
-  EXPECT_EQ(MakeSummary(response, {}),
-            "10.3 s of 320x240 h264 at 29.97 frames a second.\nafter 3 shots: 3 shots\nafter 2 scenes: 2 scenes\n"
-            "poses: NOT_FOUND, no weights");
-}
-
-TEST(ResultMergerTest, LengthsThatDifferByLittleAreTheSame) {
-  v1::AnalyzeResponse response;
-  response.mutable_video()->mutable_duration()->set_seconds(10);
-  const auto begins_with_part = [&](int64_t first_ms, int64_t second_ms) {
-    response.mutable_timeline()->clear_scenes();
-    for (const int64_t ms : {first_ms, second_ms}) {
-      v1::Timeline::Scene& scene = *response.mutable_timeline()->add_scenes();
-      scene.mutable_start_offset()->set_seconds(1);
-      *scene.mutable_end_offset() = analysis::ToProto(absl::Seconds(1) + absl::Milliseconds(ms));
-    }
-    return MakeSummary(response, {}).find("analysed of") != std::string::npos;
-  };
-  EXPECT_TRUE(begins_with_part(5000, 4949));
-  EXPECT_FALSE(begins_with_part(5000, 4950));
-  EXPECT_FALSE(begins_with_part(5000, 5000));
-  EXPECT_TRUE(begins_with_part(1, 0));
-  // Nothing, as where there is no timeline.
-  EXPECT_FALSE(begins_with_part(0, 0));
 }
 
 }  // namespace
