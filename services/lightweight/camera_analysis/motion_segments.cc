@@ -45,9 +45,16 @@ double Quantile(std::vector<double> values, double share) {
   return values[static_cast<size_t>(place)];
 }
 
-class Segmenter {
+// Samples [first, last).
+struct Range {
+  size_t first = 0;
+  size_t last = 0;
+};
+
+// The samples as vectors, and which of them tell something. Constant after construction.
+class MotionVectors {
  public:
-  Segmenter(std::span<const MotionSample> samples, const SegmentationOptions& options)
+  MotionVectors(std::span<const MotionSample> samples, const SegmentationOptions& options)
       : samples_(samples), options_(options) {
     const double width = options.aspect_ratio / std::hypot(options.aspect_ratio, 1);
     const double height = 1 / std::hypot(options.aspect_ratio, 1);
@@ -73,37 +80,20 @@ class Segmenter {
     DropSpikes();
   }
 
-  std::vector<MotionSegment> Run(absl::Duration start, absl::Duration end) {
-    std::vector<Part> parts;
-    size_t first = 0;
-    for (const Range& range : SplitUnknown()) {
-      const absl::Duration part_start = first == 0 ? start : Between(range.first - 1, range.first);
-      const absl::Duration part_end = range.last == samples_.size() ? end : Between(range.last - 1, range.last);
-      Split(range, part_start, part_end, parts);
-      first = range.last;
-    }
-    if (parts.empty()) parts.push_back({{0, samples_.size()}, start, end, {}});
-    for (Part& part : parts) part.segment = Classify(part);
-    MergeShort(parts);
-    MergeEqual(parts);
-    std::vector<MotionSegment> segments;
-    for (const Part& part : parts) segments.push_back(part.segment);
-    return segments;
-  }
+  std::span<const MotionSample> samples() const { return samples_; }
+  const SegmentationOptions& options() const { return options_; }
+  // Motion of a sample in diagonals per second: how far it moves a pixel, in the root mean square over the picture.
+  const Vector& vector(size_t i) const { return vectors_[i]; }
+  // The same over the longer time.
+  const std::optional<Vector>& steady(size_t i) const { return steady_[i]; }
+  bool repeated(size_t i) const { return repeated_[i]; }
+  // False: no estimate, a wrong one, or a repeated frame.
+  bool used(size_t i) const { return used_[i]; }
+  // Slowest motion that counts, in the units of vector().
+  double slowest(int component) const { return slowest_[component]; }
+  double noise() const { return noise_; }
 
- private:
-  // Samples [first, last).
-  struct Range {
-    size_t first = 0;
-    size_t last = 0;
-  };
-  struct Part {
-    Range range;
-    absl::Duration start;
-    absl::Duration end;
-    MotionSegment segment;
-  };
-
+  // The moment between two samples.
   absl::Duration Between(size_t before, size_t after) const {
     return samples_[before].to + (samples_[after].from - samples_[before].to) / 2;
   }
@@ -115,6 +105,7 @@ class Segmenter {
     return false;
   }
 
+ private:
   // One or two repeated frames between moving ones are not rest.
   void DropDuplicates() {
     for (size_t i = 1; i + 1 < samples_.size(); ++i) {
@@ -153,111 +144,29 @@ class Segmenter {
     }
   }
 
-  // Parts the samples into stretches with estimates and long ones without.
-  std::vector<Range> SplitUnknown() const {
-    std::vector<Range> ranges;
-    size_t begin = 0;
-    for (size_t i = 0; i < samples_.size();) {
-      if (samples_[i].inlier_share > 0) {
-        ++i;
-        continue;
-      }
-      size_t last = i;
-      while (last < samples_.size() && samples_[last].inlier_share <= 0) ++last;
-      if (samples_[last - 1].to - samples_[i].from >= std::max(kMinUnknown, options_.min_segment)) {
-        if (i > begin) ranges.push_back({begin, i});
-        ranges.push_back({i, last});
-        begin = last;
-      }
-      i = last;
-    }
-    if (begin < samples_.size()) ranges.push_back({begin, samples_.size()});
-    return ranges;
-  }
+  const std::span<const MotionSample> samples_;
+  const SegmentationOptions options_;
+  Vector slowest_{};
+  double noise_ = 0;
+  std::vector<Vector> vectors_;
+  std::vector<std::optional<Vector>> steady_;
+  std::vector<bool> repeated_;
+  std::vector<bool> used_;
+};
 
-  // Appends the parts of [start, end), whose samples are `range`.
-  void Split(const Range& range, absl::Duration start, absl::Duration end, std::vector<Part>& parts) const {
-    std::vector<size_t> members;
-    for (size_t i = range.first; i < range.last; ++i) {
-      if (used_[i]) members.push_back(i);
-    }
-    std::vector<size_t> cuts;
-    for (size_t block = 0; block < members.size(); block += kBlockSamples) {
-      const size_t size = std::min(kBlockSamples, members.size() - block);
-      const absl::Duration block_start = block == 0 ? start : Between(members[block - 1], members[block]);
-      const absl::Duration block_end =
-          block + size == members.size() ? end : Between(members[block + size - 1], members[block + size]);
-      if (block > 0) cuts.push_back(block);
-      for (const size_t cut : FindCuts(std::span(members).subspan(block, size), block_start, block_end)) {
-        cuts.push_back(block + cut);
-      }
-    }
-    size_t first = range.first;
-    absl::Duration at = start;
-    for (const size_t cut : cuts) {
-      const absl::Duration boundary = Between(members[cut - 1], members[cut]);
-      parts.push_back({{first, members[cut]}, at, boundary, {}});
-      first = members[cut];
-      at = boundary;
-    }
-    parts.push_back({{first, range.last}, at, end, {}});
-  }
+// What motion a range of samples is.
+class MotionNamer {
+ public:
+  explicit MotionNamer(const MotionVectors& motion) : motion_(motion) {}
 
-  // Where to cut `members`: optimal partitioning by dynamic programming.
-  std::vector<size_t> FindCuts(std::span<const size_t> members, absl::Duration start, absl::Duration end) const {
-    const size_t count = members.size();
-    if (count < 2 * kMinSamples) return {};
-    std::vector<Vector> sums(count + 1), squares(count + 1);
-    std::vector<absl::Duration> edges(count + 1);
-    edges[0] = start;
-    edges[count] = end;
-    for (size_t i = 0; i < count; ++i) {
-      if (i > 0) edges[i] = Between(members[i - 1], members[i]);
-      for (int k = 0; k < kComponents; ++k) {
-        const double value = vectors_[members[i]][k];
-        sums[i + 1][k] = sums[i][k] + value;
-        squares[i + 1][k] = squares[i][k] + value * value;
-      }
-    }
-    const auto cost = [&](size_t first, size_t last) {
-      const auto size = static_cast<double>(last - first);
-      double product = 1;
-      for (int k = 0; k < kComponents; ++k) {
-        const double mean = (sums[last][k] - sums[first][k]) / size;
-        const double variance = (squares[last][k] - squares[first][k]) / size - mean * mean;
-        product *= std::max(variance, 0.0) / (noise_ * noise_) + 1;
-      }
-      return size * 0.5 * std::log(product);
-    };
-    const double penalty = kPenalty * std::log(std::max(8.0, static_cast<double>(count)));
-    std::vector<double> best(count + 1, std::numeric_limits<double>::infinity());
-    std::vector<size_t> from(count + 1, 0);
-    best[0] = 0;
-    for (size_t last = kMinSamples; last <= count; ++last) {
-      for (size_t first = 0; first + kMinSamples <= last; ++first) {
-        if (std::isinf(best[first]) || edges[last] - edges[first] < options_.min_segment) continue;
-        const double total = best[first] + cost(first, last) + penalty;
-        if (total < best[last]) {
-          best[last] = total;
-          from[last] = first;
-        }
-      }
-    }
-    std::vector<size_t> cuts;
-    if (std::isinf(best[count])) return cuts;
-    for (size_t at = from[count]; at > 0; at = from[at]) cuts.push_back(at);
-    std::reverse(cuts.begin(), cuts.end());
-    return cuts;
-  }
-
-  MotionSegment Classify(const Part& part) const {
-    MotionSegment segment{.start = part.start, .end = part.end};
+  MotionSegment Name(const Range& range, absl::Duration start, absl::Duration end) const {
+    MotionSegment segment{.start = start, .end = end};
     std::vector<size_t> members;
     size_t repeated = 0;
-    for (size_t i = part.range.first; i < part.range.last; ++i) {
-      if (used_[i]) {
+    for (size_t i = range.first; i < range.last; ++i) {
+      if (motion_.used(i)) {
         members.push_back(i);
-      } else if (repeated_[i] && samples_[i].inlier_share > 0) {
+      } else if (motion_.repeated(i) && motion_.samples()[i].inlier_share > 0) {
         ++repeated;
       }
     }
@@ -266,11 +175,11 @@ class Segmenter {
     Vector mean{}, deviation{};
     double energy = 0;
     for (const size_t i : members) {
-      for (int k = 0; k < kComponents; ++k) mean[k] += vectors_[i][k] / count;
-      energy += SquaredNorm(vectors_[i]) / count;
+      for (int k = 0; k < kComponents; ++k) mean[k] += motion_.vector(i)[k] / count;
+      energy += SquaredNorm(motion_.vector(i)) / count;
     }
     for (const size_t i : members) {
-      for (int k = 0; k < kComponents; ++k) deviation[k] += std::pow(vectors_[i][k] - mean[k], 2) / count;
+      for (int k = 0; k < kComponents; ++k) deviation[k] += std::pow(motion_.vector(i)[k] - mean[k], 2) / count;
     }
     double variation = 0;
     for (double& value : deviation) {
@@ -280,13 +189,13 @@ class Segmenter {
 
     // Speeds per second of time, repeated frames included.
     const double moving_share = count / (count + static_cast<double>(repeated));
-    const double slowest = options_.min_speed_per_second;
+    const double slowest = motion_.options().min_speed_per_second;
     if (variation > SquaredNorm(mean) && variation >= slowest * slowest) {
       segment.motion = std::sqrt(energy) < kFastestShake ? Motion::HANDHELD : Motion::COMPLEX;
       segment.speed_per_second = std::sqrt(energy) * moving_share;
     } else {
       for (double& value : mean) value *= moving_share;
-      NameEvenMotion(part.range, mean, deviation, count, std::sqrt(energy) * moving_share, repeated > 0, segment);
+      NameEvenMotion(range, mean, deviation, count, std::sqrt(energy) * moving_share, repeated > 0, segment);
     }
     size_t agreeing = CountAgreeing(members, segment.motion);
     if (segment.motion != Motion::STATIC && 2 * agreeing < members.size()) {
@@ -295,19 +204,21 @@ class Segmenter {
       segment.speed_per_second = std::sqrt(energy) * moving_share;
       agreeing = CountAgreeing(members, segment.motion);
     }
-    segment.score = static_cast<double>(agreeing) / static_cast<double>(part.range.last - part.range.first - repeated);
+    segment.score = static_cast<double>(agreeing) / static_cast<double>(range.last - range.first - repeated);
     return segment;
   }
 
+ private:
   // Mean of component `k` over the longer times within `range`; `mean` where they are few or tell something else.
   double SteadyMean(const Range& range, int k, double mean) const {
     double sum = 0, time = 0;
     size_t agreeing = 0;
     for (size_t i = range.first + 1; i < range.last; ++i) {
-      if (!steady_[i].has_value() || samples_[i].steady_from < samples_[range.first].from) continue;
-      const double value = (*steady_[i])[k], around = (vectors_[i - 1][k] + vectors_[i][k]) / 2;
+      if (!motion_.steady(i).has_value() || motion_.samples()[i].steady_from < motion_.samples()[range.first].from)
+        continue;
+      const double value = (*motion_.steady(i))[k], around = (motion_.vector(i - 1)[k] + motion_.vector(i)[k]) / 2;
       if (!Near(value, around, k)) continue;
-      const double seconds = absl::ToDoubleSeconds(samples_[i].to - samples_[i].steady_from);
+      const double seconds = absl::ToDoubleSeconds(motion_.samples()[i].to - motion_.samples()[i].steady_from);
       sum += value * seconds;
       time += seconds;
       ++agreeing;
@@ -319,7 +230,7 @@ class Segmenter {
 
   // Two measurements of one component that may be of one motion.
   bool Near(double one, double other, int k) const {
-    return std::abs(one - other) <= 0.3 * std::abs(other) + 0.25 * slowest_[k];
+    return std::abs(one - other) <= 0.3 * std::abs(other) + 0.25 * motion_.slowest(k);
   }
 
   void NameEvenMotion(const Range& range, const Vector& mean, const Vector& deviation, double count, double rms,
@@ -327,7 +238,8 @@ class Segmenter {
     Vector moving{};
     int strongest = kPan;
     for (int k = 0; k < kComponents; ++k) {
-      const bool counts = std::abs(mean[k]) >= slowest_[k] && std::abs(mean[k]) > 2 * deviation[k] / std::sqrt(count);
+      const bool counts =
+          std::abs(mean[k]) >= motion_.slowest(k) && std::abs(mean[k]) > 2 * deviation[k] / std::sqrt(count);
       moving[k] = counts ? mean[k] : 0;
       if (std::abs(moving[k]) > std::abs(moving[strongest])) strongest = k;
     }
@@ -341,7 +253,7 @@ class Segmenter {
     const bool positive = mean[strongest] > 0;
     const bool steady = repeated || std::abs(mean[strongest]) < kSlow;
     const double speed = std::abs(steady ? SteadyMean(range, strongest, mean[strongest]) : mean[strongest]);
-    segment.speed_per_second = speed / slowest_[strongest] * options_.min_speed_per_second;
+    segment.speed_per_second = speed / motion_.slowest(strongest) * motion_.options().min_speed_per_second;
     switch (strongest) {
       case kPan:
         segment.motion = positive ? Motion::PAN_RIGHT : Motion::PAN_LEFT;
@@ -361,7 +273,7 @@ class Segmenter {
 
   size_t CountAgreeing(const std::vector<size_t>& members, Motion::Motion motion) const {
     return static_cast<size_t>(
-        std::count_if(members.begin(), members.end(), [&](size_t i) { return Agrees(vectors_[i], motion); }));
+        std::count_if(members.begin(), members.end(), [&](size_t i) { return Agrees(motion_.vector(i), motion); }));
   }
 
   // Whether one sample looks like `motion`.
@@ -371,7 +283,7 @@ class Segmenter {
     };
     switch (motion) {
       case Motion::STATIC:
-        return !Moves(vector);
+        return !motion_.Moves(vector);
       case Motion::PAN_LEFT:
         return along(kPan, -1);
       case Motion::PAN_RIGHT:
@@ -387,8 +299,140 @@ class Segmenter {
       case Motion::ROLL:
         return along(kRoll, 1) || along(kRoll, -1);
       default:
-        return Moves(vector);
+        return motion_.Moves(vector);
     }
+  }
+
+  const MotionVectors& motion_;
+};
+
+class Segmenter {
+ public:
+  Segmenter(std::span<const MotionSample> samples, const SegmentationOptions& options) : motion_(samples, options) {}
+
+  std::vector<MotionSegment> Run(absl::Duration start, absl::Duration end) {
+    std::vector<Part> parts;
+    size_t first = 0;
+    for (const Range& range : SplitUnknown()) {
+      const absl::Duration part_start = first == 0 ? start : motion_.Between(range.first - 1, range.first);
+      const absl::Duration part_end =
+          range.last == motion_.samples().size() ? end : motion_.Between(range.last - 1, range.last);
+      Split(range, part_start, part_end, parts);
+      first = range.last;
+    }
+    if (parts.empty()) parts.push_back({{0, motion_.samples().size()}, start, end, {}});
+    for (Part& part : parts) part.segment = namer_.Name(part.range, part.start, part.end);
+    MergeShort(parts);
+    MergeEqual(parts);
+    std::vector<MotionSegment> segments;
+    for (const Part& part : parts) segments.push_back(part.segment);
+    return segments;
+  }
+
+ private:
+  struct Part {
+    Range range;
+    absl::Duration start;
+    absl::Duration end;
+    MotionSegment segment;
+  };
+
+  // Parts the samples into stretches with estimates and long ones without.
+  std::vector<Range> SplitUnknown() const {
+    std::vector<Range> ranges;
+    size_t begin = 0;
+    for (size_t i = 0; i < motion_.samples().size();) {
+      if (motion_.samples()[i].inlier_share > 0) {
+        ++i;
+        continue;
+      }
+      size_t last = i;
+      while (last < motion_.samples().size() && motion_.samples()[last].inlier_share <= 0) ++last;
+      if (motion_.samples()[last - 1].to - motion_.samples()[i].from >=
+          std::max(kMinUnknown, motion_.options().min_segment)) {
+        if (i > begin) ranges.push_back({begin, i});
+        ranges.push_back({i, last});
+        begin = last;
+      }
+      i = last;
+    }
+    if (begin < motion_.samples().size()) ranges.push_back({begin, motion_.samples().size()});
+    return ranges;
+  }
+
+  // Appends the parts of [start, end), whose samples are `range`.
+  void Split(const Range& range, absl::Duration start, absl::Duration end, std::vector<Part>& parts) const {
+    std::vector<size_t> members;
+    for (size_t i = range.first; i < range.last; ++i) {
+      if (motion_.used(i)) members.push_back(i);
+    }
+    std::vector<size_t> cuts;
+    for (size_t block = 0; block < members.size(); block += kBlockSamples) {
+      const size_t size = std::min(kBlockSamples, members.size() - block);
+      const absl::Duration block_start = block == 0 ? start : motion_.Between(members[block - 1], members[block]);
+      const absl::Duration block_end =
+          block + size == members.size() ? end : motion_.Between(members[block + size - 1], members[block + size]);
+      if (block > 0) cuts.push_back(block);
+      for (const size_t cut : FindCuts(std::span(members).subspan(block, size), block_start, block_end)) {
+        cuts.push_back(block + cut);
+      }
+    }
+    size_t first = range.first;
+    absl::Duration at = start;
+    for (const size_t cut : cuts) {
+      const absl::Duration boundary = motion_.Between(members[cut - 1], members[cut]);
+      parts.push_back({{first, members[cut]}, at, boundary, {}});
+      first = members[cut];
+      at = boundary;
+    }
+    parts.push_back({{first, range.last}, at, end, {}});
+  }
+
+  // Where to cut `members`: optimal partitioning by dynamic programming.
+  std::vector<size_t> FindCuts(std::span<const size_t> members, absl::Duration start, absl::Duration end) const {
+    const size_t count = members.size();
+    if (count < 2 * kMinSamples) return {};
+    std::vector<Vector> sums(count + 1), squares(count + 1);
+    std::vector<absl::Duration> edges(count + 1);
+    edges[0] = start;
+    edges[count] = end;
+    for (size_t i = 0; i < count; ++i) {
+      if (i > 0) edges[i] = motion_.Between(members[i - 1], members[i]);
+      for (int k = 0; k < kComponents; ++k) {
+        const double value = motion_.vector(members[i])[k];
+        sums[i + 1][k] = sums[i][k] + value;
+        squares[i + 1][k] = squares[i][k] + value * value;
+      }
+    }
+    const auto cost = [&](size_t first, size_t last) {
+      const auto size = static_cast<double>(last - first);
+      double product = 1;
+      for (int k = 0; k < kComponents; ++k) {
+        const double mean = (sums[last][k] - sums[first][k]) / size;
+        const double variance = (squares[last][k] - squares[first][k]) / size - mean * mean;
+        product *= std::max(variance, 0.0) / (motion_.noise() * motion_.noise()) + 1;
+      }
+      return size * 0.5 * std::log(product);
+    };
+    const double penalty = kPenalty * std::log(std::max(8.0, static_cast<double>(count)));
+    std::vector<double> best(count + 1, std::numeric_limits<double>::infinity());
+    std::vector<size_t> from(count + 1, 0);
+    best[0] = 0;
+    for (size_t last = kMinSamples; last <= count; ++last) {
+      for (size_t first = 0; first + kMinSamples <= last; ++first) {
+        if (std::isinf(best[first]) || edges[last] - edges[first] < motion_.options().min_segment) continue;
+        const double total = best[first] + cost(first, last) + penalty;
+        if (total < best[last]) {
+          best[last] = total;
+          from[last] = first;
+        }
+      }
+    }
+    std::vector<size_t> cuts;
+    if (std::isinf(best[count])) return cuts;
+    for (size_t at = from[count]; at > 0; at = from[at]) cuts.push_back(at);
+    std::reverse(cuts.begin(), cuts.end());
+    return cuts;
   }
 
   // Joins part `index` and the one after it.
@@ -396,12 +440,12 @@ class Segmenter {
     parts[index].range.last = parts[index + 1].range.last;
     parts[index].end = parts[index + 1].end;
     parts.erase(parts.begin() + static_cast<ptrdiff_t>(index) + 1);
-    parts[index].segment = Classify(parts[index]);
+    parts[index].segment = namer_.Name(parts[index].range, parts[index].start, parts[index].end);
   }
 
   void MergeShort(std::vector<Part>& parts) const {
     for (size_t i = 0; i < parts.size() && parts.size() > 1;) {
-      if (parts[i].end - parts[i].start >= options_.min_segment) {
+      if (parts[i].end - parts[i].start >= motion_.options().min_segment) {
         ++i;
         continue;
       }
@@ -434,18 +478,8 @@ class Segmenter {
     }
   }
 
-  const std::span<const MotionSample> samples_;
-  const SegmentationOptions options_;
-  // Slowest motion that counts, in the units of vectors_.
-  Vector slowest_{};
-  double noise_ = 0;
-  // Motion in diagonals per second: how far it moves a pixel, in the root mean square over the picture.
-  std::vector<Vector> vectors_;
-  // The same over the longer time.
-  std::vector<std::optional<Vector>> steady_;
-  std::vector<bool> repeated_;
-  // False: no estimate, a wrong one, or a repeated frame.
-  std::vector<bool> used_;
+  const MotionVectors motion_;
+  const MotionNamer namer_{motion_};
 };
 
 }  // namespace
