@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -21,42 +20,11 @@
 #include "shared/base/cancel_token.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/cache/cache_options.h"
+#include "shared/cache/lru_entries.h"
+#include "shared/cache/room_signal.h"
 
 namespace reelsight::cache {
-
-// Told what happens, for metrics. Not under the cache's lock, but for on_used.
-struct CacheObserver {
-  std::function<void(const std::string& key, bool hit)> on_use;
-  std::function<void(const std::string& key, const absl::Status& status, std::chrono::steady_clock::duration took)>
-      on_load;
-  // `age`: since its last use.
-  std::function<void(const std::string& key, std::chrono::steady_clock::duration age)> on_evict;
-  std::function<void(int64_t used_bytes)> on_used;
-};
-
-struct CacheOptions {
-  // Most bytes of all values together.
-  int64_t budget_bytes = 0;
-  // Values that nobody has in use for so long are dropped, by Sweep and whenever another is acquired; 0: never.
-  std::chrono::steady_clock::duration ttl = {};
-  // Share of the device's memory that is in use, in [0, 1], for memory that others take too; none: not looked at.
-  // Called without the lock.
-  std::function<double()> used_fraction;
-  // Over it, idle values are evicted, one by one until it is not, before a load and by Sweep.
-  double soft_fraction = 0.85;
-  // Over it, after that, loads are refused.
-  double hard_fraction = 0.90;
-  // After a failed load the same error is given for so long without trying again, against reload storms; 0: never.
-  std::chrono::steady_clock::duration failure_backoff = {};
-  // How long Acquire waits for values in use to go, where the value fits into the budget without them. Who comes first
-  // is served first; meanwhile those who want what is loaded wait too, a tenth as long. 0: refuses at once.
-  std::chrono::steady_clock::duration max_wait = {};
-  // Called after evicted values were destroyed, without the lock: gives memory that the allocator keeps back to the
-  // system, so that used_fraction sees it.
-  std::function<void()> after_evict;
-  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
-  CacheObserver observer;
-};
 
 // Thread-safe. Handles may outlive the cache.
 //
@@ -72,11 +40,7 @@ class PinnedLruCache {
   };
   using Load = std::function<absl::StatusOr<Loaded>()>;
 
-  // A value in use: it is not evicted while a copy of `value` lives.
-  struct Pinned {
-    std::shared_ptr<const Value> value;
-    bool hit = false;
-  };
+  using Pinned = PinnedValue<Value>;
 
   explicit PinnedLruCache(CacheOptions options) : options_(std::move(options)) {}
   PinnedLruCache(const PinnedLruCache&) = delete;
@@ -123,7 +87,7 @@ class PinnedLruCache {
     std::vector<Victim> victims;
     {
       const MutexLock lock(mutex_);
-      EvictExpired(&victims);
+      entries_.EvictExpired(&victims);
     }
     const int count = static_cast<int>(victims.size());
     DestroyVictims(std::move(victims));
@@ -135,7 +99,7 @@ class PinnedLruCache {
     std::vector<Victim> victims;
     {
       const MutexLock lock(mutex_);
-      while (EvictOldestIdle(&victims)) {
+      while (entries_.EvictOldestIdle(&victims)) {
       }
     }
     const int count = static_cast<int>(victims.size());
@@ -145,57 +109,20 @@ class PinnedLruCache {
 
   int64_t used_bytes() const {
     const MutexLock lock(mutex_);
-    return used_bytes_;
+    return entries_.used_bytes();
   }
   int64_t budget_bytes() const { return options_.budget_bytes; }
   // True if the value is loaded now; not a use.
   bool Contains(const std::string& key) const {
     const MutexLock lock(mutex_);
-    const auto it = entries_.find(key);
-    return it != entries_.end() && it->second.flight == nullptr;
+    return entries_.IsLoaded(key);
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  // One load that others may wait for. Guarded by the cache's lock until it is done, constant afterwards.
-  struct Flight {
-    bool done = false;
-    // It was larger than thought, and has to wait for room: everybody looks again.
-    bool again = false;
-    absl::StatusOr<Pinned> result = absl::UnknownError("not done");
-  };
-  // Rings when there may be room: a value is no longer in use, a load ended, a caller left the queue. Outlives the
-  // cache, as handles do.
-  class Signal {
-   public:
-    void Ring() {
-      {
-        const MutexLock lock(mutex_);
-        ++rings_;
-      }
-      rung_.NotifyAll();
-    }
-    uint64_t rings() const {
-      const MutexLock lock(mutex_);
-      return rings_;
-    }
-    // Until it has rung more than `rings` times.
-    void WaitAfter(uint64_t rings, Clock::time_point until) {
-      const MutexLock lock(mutex_);
-      while (rings_ == rings && Clock::now() < until) {
-        if (until == Clock::time_point::max()) {
-          rung_.Wait(mutex_);
-        } else {
-          rung_.WaitUntil(mutex_, until);
-        }
-      }
-    }
-
-   private:
-    mutable Mutex mutex_;
-    CondVar rung_;
-    uint64_t rings_ ABSL_GUARDED_BY(mutex_) = 0;
-  };
+  using Flight = LoadFlight<Value>;
+  using Entries = LruEntries<Value>;
+  using Victim = typename Entries::Victim;
   // One call of Acquire, and its place in the queue for room.
   class Caller {
    public:
@@ -220,65 +147,23 @@ class PinnedLruCache {
     std::shared_ptr<Flight> flight;
     Clock::time_point until = {};
   };
-  // The last use of a value. Written by handles when they go, without the lock, also after the cache is gone.
-  struct LastUse {
-    std::atomic<int64_t> number = 0;
-    std::atomic<Clock::rep> time = 0;
-  };
-  struct Entry {
-    std::shared_ptr<const Value> value;
-    // While it is being loaded.
-    std::shared_ptr<Flight> flight;
-    int64_t bytes = 0;
-    std::shared_ptr<LastUse> last_use = std::make_shared<LastUse>();
-  };
   struct Failure {
     absl::Status status;
     Clock::time_point until;
   };
-  struct Victim {
-    std::string key;
-    std::shared_ptr<const Value> value;
-    Clock::duration age;
-  };
-
-  // Nobody but the cache holds it. Handles are made under the lock only, so it stays so.
-  static bool IsIdle(const Entry& entry) { return entry.flight == nullptr && entry.value.use_count() == 1; }
-
-  static void NoteUse(LastUse& use, std::atomic<int64_t>& uses, Clock::time_point now) {
-    use.number = ++uses;
-    use.time = now.time_since_epoch().count();
-  }
-
-  Clock::duration AgeOf(const Entry& entry) const {
-    return options_.now().time_since_epoch() - Clock::duration(entry.last_use->time);
-  }
-
-  // A handle that notes when it goes: a value is not old as long as it is in use.
-  std::shared_ptr<const Value> MakeHandle(const Entry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    NoteUse(*entry.last_use, *uses_, options_.now());
-    return std::shared_ptr<const Value>(entry.value.get(),
-                                        [value = entry.value, use = entry.last_use, uses = uses_, now = options_.now,
-                                         signal = signal_](const Value*) mutable {
-                                          NoteUse(*use, *uses, now());
-                                          value.reset();
-                                          signal->Ring();
-                                        });
-  }
-
   Turn NextTurn(const std::string& key, int64_t estimated_bytes, Caller& caller, std::vector<Victim>* victims) {
     const MutexLock lock(mutex_);
-    if (const auto it = entries_.find(key); it != entries_.end()) {
-      if (it->second.flight != nullptr) return {.what = Turn::kFollow, .flight = it->second.flight};
+    if (const auto* const entry = entries_.Find(key); entry != nullptr) {
+      if (entry->flight != nullptr) return {.what = Turn::kFollow, .flight = entry->flight};
       // Those who wait for room come first, or values in use by one after the other would keep them out for ever. But
       // not for long: they may wait for what this caller holds.
       const Clock::time_point patience = caller.start + options_.max_wait / 10;
       if (!queue_.empty() && !caller.queued && Clock::now() < patience) return {.what = Turn::kWait, .until = patience};
-      Pinned pinned{MakeHandle(it->second), true};
-      EvictExpired(victims);
+      Pinned pinned{entries_.MakeHandle(*entry), true};
+      entries_.EvictExpired(victims);
       return {.answer = std::move(pinned)};
     }
-    EvictExpired(victims);
+    entries_.EvictExpired(victims);
     if (const auto failure = failures_.find(key); failure != failures_.end()) {
       if (options_.now() < failure->second.until) return {.answer = failure->second.status};
       failures_.erase(failure);
@@ -290,14 +175,10 @@ class PinnedLruCache {
     const bool may_wait = estimated_bytes <= options_.budget_bytes && Clock::now() < until;
     const bool others_first = !queue_.empty() && queue_.front() != &caller;
     if (!others_first || !may_wait) {
-      const absl::Status room = MakeRoom(key, estimated_bytes, victims);
+      const absl::Status room = entries_.MakeRoom(key, estimated_bytes, victims);
       if (room.ok()) {
         LeaveQueue(caller);
-        Entry& entry = entries_[key];
-        entry.flight = std::make_shared<Flight>();
-        entry.bytes = estimated_bytes;
-        Charge(estimated_bytes);
-        return {.what = Turn::kLoad, .flight = entry.flight};
+        return {.what = Turn::kLoad, .flight = entries_.Add(key, estimated_bytes)};
       }
       if (!may_wait) return {.answer = room};
     }
@@ -333,52 +214,6 @@ class PinnedLruCache {
     return cancel.status();
   }
 
-  // Evicts idle values until `bytes` fit into the budget; none, if they would not even then.
-  absl::Status MakeRoom(const std::string& key, int64_t bytes, std::vector<Victim>* victims)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    int64_t idle_bytes = 0;
-    for (const auto& [other, entry] : entries_) {
-      if (IsIdle(entry)) idle_bytes += entry.bytes;
-    }
-    if (const int64_t in_use = used_bytes_ - idle_bytes; bytes > options_.budget_bytes - in_use) {
-      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kModelTooLarge,
-                       absl::StrCat(key, " needs ", bytes, " bytes; the budget is ", options_.budget_bytes, " bytes, ",
-                                    in_use, " of them in use: raise memory_budget_bytes",
-                                    bytes > options_.budget_bytes ? "" : ", or try again"));
-    }
-    while (used_bytes_ + bytes > options_.budget_bytes && EvictOldestIdle(victims)) {
-    }
-    return absl::OkStatus();
-  }
-
-  void EvictExpired(std::vector<Victim>* victims) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (options_.ttl <= Clock::duration::zero()) return;
-    for (auto it = entries_.begin(); it != entries_.end();) {
-      const auto next = std::next(it);
-      if (IsIdle(it->second) && AgeOf(it->second) >= options_.ttl) Evict(it, victims);
-      it = next;
-    }
-  }
-
-  // False if there is none. There are few entries, models, so it looks at all.
-  bool EvictOldestIdle(std::vector<Victim>* victims) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    auto oldest = entries_.end();
-    for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-      if (!IsIdle(it->second)) continue;
-      if (oldest == entries_.end() || it->second.last_use->number < oldest->second.last_use->number) oldest = it;
-    }
-    if (oldest == entries_.end()) return false;
-    Evict(oldest, victims);
-    return true;
-  }
-
-  void Evict(typename std::map<std::string, Entry>::iterator it, std::vector<Victim>* victims)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    Charge(-it->second.bytes);
-    victims->push_back({it->first, std::move(it->second.value), AgeOf(it->second)});
-    entries_.erase(it);
-  }
-
   // Destroys outside the lock: a destructor may take long, or call the cache.
   void DestroyVictims(std::vector<Victim> victims) {
     for (Victim& victim : victims) {
@@ -395,7 +230,7 @@ class PinnedLruCache {
       std::vector<Victim> victims;
       {
         const MutexLock lock(mutex_);
-        if (!EvictOldestIdle(&victims)) return count;
+        if (!entries_.EvictOldestIdle(&victims)) return count;
       }
       ++count;
       DestroyVictims(std::move(victims));
@@ -427,26 +262,24 @@ class PinnedLruCache {
     std::vector<Victim> victims;
     {
       const MutexLock lock(mutex_);
-      const auto it = entries_.find(key);
-      Entry& entry = it->second;
-      Charge(-std::exchange(entry.bytes, 0));
+      auto& entry = *entries_.Find(key);
+      entries_.SetBytes(entry, 0);
       if (loaded.ok()) {
         loaded->bytes = measured_bytes_.try_emplace(key, loaded->bytes).first->second;
-        refused = MakeRoom(key, loaded->bytes, &victims);
+        refused = entries_.MakeRoom(key, loaded->bytes, &victims);
       } else if (refused.ok()) {
         failures_[key] = {loaded.status(), options_.now() + options_.failure_backoff};
       }
       if (loaded.ok() && refused.ok()) {
-        entry.bytes = loaded->bytes;
         entry.value = std::move(loaded->value);
         entry.flight = nullptr;
-        Charge(entry.bytes);
-        flight.result = Pinned{MakeHandle(entry), false};
+        entries_.SetBytes(entry, loaded->bytes);
+        flight.result = Pinned{entries_.MakeHandle(entry), false};
       } else {
         flight.result = refused.ok() ? loaded.status() : refused;
         flight.again =
             loaded.ok() && loaded->bytes <= options_.budget_bytes && Clock::now() < caller.start + options_.max_wait;
-        entries_.erase(it);
+        entries_.Remove(key);
       }
       flight.done = true;
     }
@@ -455,28 +288,20 @@ class PinnedLruCache {
     DestroyVictims(std::move(victims));
   }
 
-  void Charge(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    used_bytes_ += bytes;
-    if (options_.observer.on_used) options_.observer.on_used(used_bytes_);
-  }
-
   // Constant after construction; what the pointers lead to synchronises itself, and lives as long as handles do.
   const CacheOptions options_;
-  const std::shared_ptr<Signal> signal_ = std::make_shared<Signal>();
-  // Counts uses of all values: a finer order than the clock's.
-  const std::shared_ptr<std::atomic<int64_t>> uses_ = std::make_shared<std::atomic<int64_t>>(0);
+  const std::shared_ptr<RoomSignal> signal_ = std::make_shared<RoomSignal>();
 
   mutable Mutex mutex_;
   // A load ended.
   CondVar changed_;
   // Guarded by mutex_.
-  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  Entries entries_ ABSL_GUARDED_BY(mutex_){options_, signal_};
   // Last failures, for the back-off.
   std::map<std::string, Failure> failures_ ABSL_GUARDED_BY(mutex_);
   // What loaded values took the first time, which holds: later loads fill memory that evicted ones left, or grow beside
   // other work, so that their sizes vary, and what fitted once must fit again.
   std::map<std::string, int64_t> measured_bytes_ ABSL_GUARDED_BY(mutex_);
-  int64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Who waits for room, in the order of coming.
   std::list<const Caller*> queue_ ABSL_GUARDED_BY(mutex_);
 };
