@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/fanout/batch_dispatcher.h"
-#include "orchestrator/fanout/scripted_client_for_test.h"
+#include "orchestrator/fanout/scripted_client_test_support.h"
 #include "shared/base/status.h"
 #include "shared/base/stopwatch.h"
 

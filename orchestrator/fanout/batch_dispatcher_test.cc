@@ -12,7 +12,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "orchestrator/fanout/scripted_client_for_test.h"
+#include "orchestrator/fanout/scripted_client_test_support.h"
 #include "shared/analysis/analyzer_host.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"

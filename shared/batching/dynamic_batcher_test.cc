@@ -11,7 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "shared/batching/gated_run_for_test.h"
+#include "shared/batching/gated_run_test_support.h"
 #include "shared/testing/wait.h"
 
 namespace reelsight::batching {

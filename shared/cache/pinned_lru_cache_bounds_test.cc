@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "shared/cache/loads_for_test.h"
+#include "shared/cache/loads_test_support.h"
 #include "shared/cache/pinned_lru_cache.h"
 
 namespace reelsight::cache {

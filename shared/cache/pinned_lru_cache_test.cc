@@ -8,7 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "shared/cache/loads_for_test.h"
+#include "shared/cache/loads_test_support.h"
 
 namespace reelsight::cache {
 namespace {
