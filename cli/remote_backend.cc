@@ -11,8 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "grpcpp/create_channel.h"
 #include "orchestrator/source/redact_uri.h"
-#include "orchestrator/source/sha256.h"
 #include "shared/base/status.h"
+#include "shared/digest/sha256.h"
 #include "shared/rpc/deadline.h"
 #include "shared/rpc/server_config.h"
 #include "shared/rpc/status.h"
@@ -123,7 +123,7 @@ absl::Status RemoteBackend::Attach(const std::string& path, AnalysisObserver* ob
 
 absl::StatusOr<std::string> RemoteBackend::Upload(const std::string& path, int64_t size, AnalysisObserver* observer,
                                                   const CancelToken& cancel) {
-  orchestrator::Sha256 sha256;
+  digest::Sha256 sha256;
   std::ifstream file(path, std::ios::binary);
   std::string buffer(static_cast<size_t>(options_.chunk_bytes), '\0');
   while (file.read(buffer.data(), options_.chunk_bytes) || file.gcount() > 0) {

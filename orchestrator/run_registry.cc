@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/run_registry.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <random>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/util/field_mask_util.h"
 #include "shared/base/status.h"
+#include "shared/digest/sha256.h"
 
 namespace reelsight::orchestrator {
 
@@ -51,15 +50,10 @@ std::string Fingerprint(const v1::AnalyzeRequest& request) {
     coded.SetSerializationDeterministic(true);
     rest.SerializeToCodedStream(&coded);
   }
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  EVP_DigestInit_ex(context, EVP_sha256(), nullptr);
-  EVP_DigestUpdate(context, bytes.data(), bytes.size());
-  if (has_content) EVP_DigestUpdate(context, request.content().data(), request.content().size());
-  EVP_DigestFinal_ex(context, digest, &size);
-  EVP_MD_CTX_free(context);
-  return std::string(reinterpret_cast<const char*>(digest), size);
+  digest::Sha256 hash;
+  hash.Update(bytes);
+  if (has_content) hash.Update(request.content());
+  return hash.HexDigest();
 }
 
 std::string RandomId() {

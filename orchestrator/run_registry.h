@@ -63,7 +63,7 @@ class RunRegistry {
   Runs runs_ ABSL_GUARDED_BY(mutex_);
 };
 
-// SHA-256 of the request without its id, the same for equal requests in one process.
+// SHA-256 of the request without its id, in hexadecimal: the same for equal requests in one process.
 std::string Fingerprint(const v1::AnalyzeRequest& request);
 
 // 128 random bits in hexadecimal.

@@ -239,7 +239,7 @@ TEST(RunRegistryTest, ARefusalNamesTheFieldAndTheId) {
 
 TEST(FingerprintTest, IsAHashOfTheWholeBodyAndOfNothingElse) {
   v1::AnalyzeRequest request = *Request("a", "x");
-  EXPECT_EQ(Fingerprint(request).size(), 32u);
+  EXPECT_EQ(Fingerprint(request).size(), 64u);
   v1::AnalyzeRequest other = request;
   other.set_request_id("b");
   EXPECT_EQ(Fingerprint(other), Fingerprint(request));

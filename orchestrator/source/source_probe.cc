@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "orchestrator/source/sha256.h"
 #include "orchestrator/source/source_opener.h"
 #include "shared/base/status.h"
+#include "shared/digest/sha256.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -54,7 +54,7 @@ absl::StatusOr<std::string> Probe(const std::string& config_text, const std::str
       if (all.compare(offset, count, piece) != 0) return absl::DataLossError("a piece differs");
     }
   }
-  Sha256 hash;
+  digest::Sha256 hash;
   hash.Update(all);
   return "OK " + std::to_string(all.size()) + " " + hash.HexDigest() + " " + std::to_string(source->read_bytes());
 }

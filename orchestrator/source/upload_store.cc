@@ -12,10 +12,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/source/file_source.h"
-#include "orchestrator/source/sha256.h"
 #include "orchestrator/source/upload_files.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
+#include "shared/digest/sha256.h"
 
 namespace reelsight::orchestrator {
 namespace {
@@ -33,7 +33,7 @@ struct Upload {
   bool has_writer = false;
   int pins = 0;
   // The writer's: the hash of the first bytes, kept from one writer to the next.
-  Sha256 hash;
+  digest::Sha256 hash;
   int64_t hashed_bytes = 0;
 
   int64_t charge_bytes() const { return std::max(kMinChargeBytes, record.size_bytes); }

@@ -11,6 +11,7 @@ import tree
 ORCHESTRATED = [
     "shared/base",
     "shared/concurrency",
+    "shared/digest",
     "shared/analysis",
     "shared/telemetry",
     "shared/process",
@@ -30,11 +31,12 @@ LAYERS = {
     "shared/batching": ["shared/base"],
     "shared/cache": ["shared/base"],
     "shared/concurrency": ["shared/base"],
+    "shared/digest": [],
     "shared/generation": ["shared/base"],
     "shared/analysis": ["shared/base", "shared/concurrency"],
     "shared/telemetry": ["shared/base", "shared/concurrency"],
     "shared/process": ["shared/base", "shared/telemetry"],
-    "shared/model_store": ["shared/base", "shared/telemetry", "shared/process"],
+    "shared/model_store": ["shared/base", "shared/digest", "shared/telemetry", "shared/process"],
     "shared/inference": [
         "shared/base",
         "shared/batching",

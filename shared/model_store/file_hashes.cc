@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/model_store/file_hashes.h"
 
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "shared/digest/sha256.h"
 #include "shared/telemetry/log.h"
 
 namespace reelsight::model_store {
@@ -122,19 +119,14 @@ bool FileHashes::SaveLocked(const std::string& folder) {
 absl::StatusOr<std::string> FileSha256(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path));
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  digest::Sha256 hash;
   std::vector<char> buffer(size_t{1} << 20);
   while (file) {
     file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(file.gcount()));
+    hash.Update({buffer.data(), static_cast<size_t>(file.gcount())});
   }
   if (file.bad()) return absl::InternalError(absl::StrCat("cannot read ", path));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest.data()), static_cast<size_t>(size)));
+  return hash.HexDigest();
 }
 
 }  // namespace reelsight::model_store
