@@ -2,15 +2,14 @@
 #include "orchestrator/run_registry.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/util/field_mask_util.h"
+#include "shared/base/random_id.h"
 #include "shared/base/status.h"
 #include "shared/digest/sha256.h"
 
@@ -54,16 +53,6 @@ std::string Fingerprint(const v1::AnalyzeRequest& request) {
   hash.Update(bytes);
   if (has_content) hash.Update(request.content());
   return hash.HexDigest();
-}
-
-std::string RandomId() {
-  std::random_device device;
-  std::string bytes;
-  for (int i = 0; i < 4; ++i) {
-    const uint32_t word = device();
-    bytes.append(reinterpret_cast<const char*>(&word), sizeof(word));
-  }
-  return absl::BytesToHexString(bytes);
 }
 
 absl::StatusOr<RunRegistry::Found> RunRegistry::FindOrCreate(std::shared_ptr<const v1::AnalyzeRequest> request,

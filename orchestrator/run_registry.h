@@ -66,7 +66,4 @@ class RunRegistry {
 // SHA-256 of the request without its id, in hexadecimal: the same for equal requests in one process.
 std::string Fingerprint(const v1::AnalyzeRequest& request);
 
-// 128 random bits in hexadecimal.
-std::string RandomId();
-
 }  // namespace reelsight::orchestrator

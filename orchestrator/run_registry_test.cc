@@ -4,7 +4,6 @@
 #include <future>
 #include <iterator>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -252,20 +251,6 @@ TEST(FingerprintTest, IsAHashOfTheWholeBodyAndOfNothingElse) {
   for (int i = 0; i < 50; ++i) (*up.mutable_sample_fps())[std::to_string(i)] = i;
   for (int i = 49; i >= 0; --i) (*down.mutable_sample_fps())[std::to_string(i)] = i;
   EXPECT_EQ(Fingerprint(up), Fingerprint(down));
-}
-
-TEST(RandomIdTest, IsOfSixteenBytesThatDiffer) {
-  std::set<std::string> ids;
-  std::vector<std::set<std::string>> words(4);
-  for (int i = 0; i < 20; ++i) {
-    const std::string id = RandomId();
-    EXPECT_EQ(id.size(), 32u);
-    EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
-    ids.insert(id);
-    for (int word = 0; word < 4; ++word) words[word].insert(id.substr(8 * word, 8));
-  }
-  EXPECT_EQ(ids.size(), 20u);
-  for (const std::set<std::string>& word : words) EXPECT_GT(word.size(), 1u);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "orchestrator/source/upload_files.h"
 
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -14,7 +13,6 @@
 #include <set>
 #include <sstream>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "shared/base/status.h"
@@ -24,7 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kIdBytes = 16;
+// Of what RandomId makes.
+constexpr size_t kIdDigits = 32;
 constexpr char kDataSuffix[] = ".data";
 constexpr char kRecordSuffix[] = ".record";
 constexpr char kFormatName[] = "reelsight-upload-1";
@@ -153,15 +152,7 @@ void UploadFiles::Remove(const std::string& upload_id) const {
 }
 
 bool UploadFiles::IsId(std::string_view text) {
-  return text.size() == 2 * kIdBytes && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-absl::StatusOr<std::string> UploadFiles::NewId() {
-  unsigned char bytes[kIdBytes];
-  if (RAND_bytes(bytes, kIdBytes) != 1) {
-    return MakeError(absl::StatusCode::kInternal, Reason::kInternal, "no random numbers for an upload's id");
-  }
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(bytes), kIdBytes));
+  return text.size() == kIdDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 }  // namespace reelsight::orchestrator

@@ -52,10 +52,8 @@ class UploadFiles {
   // Empty while there is none.
   std::string directory() const;
 
-  // True for the ids that NewId makes; others never become part of a path.
+  // True for what RandomId makes; other ids never become part of a path.
   static bool IsId(std::string_view text);
-  // 128 bits that cannot be guessed, in hexadecimal digits.
-  static absl::StatusOr<std::string> NewId();
 
  private:
   explicit UploadFiles(bool temporary) : temporary_(temporary) {}

@@ -14,6 +14,7 @@
 #include "orchestrator/source/file_source.h"
 #include "orchestrator/source/upload_files.h"
 #include "shared/base/mutex.h"
+#include "shared/base/random_id.h"
 #include "shared/base/status.h"
 #include "shared/digest/sha256.h"
 
@@ -356,7 +357,7 @@ class DiskUploadStore final : public UploadStore {
           0);
     }
     auto upload = std::make_shared<Upload>();
-    ASSIGN_OR_RETURN(upload->record.upload_id, UploadFiles::NewId());
+    upload->record.upload_id = RandomId();
     upload->record.total_bytes = request.total_bytes;
     upload->record.sha256 = request.sha256;
     upload->has_writer = true;
