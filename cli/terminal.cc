@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <string_view>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -15,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "shared/base/utf8.h"
 
 namespace reelsight::cli {
 namespace {
@@ -39,15 +41,15 @@ bool ParseHex(const std::string& hex, int (&rgb)[3]) {
   return true;
 }
 
-// A code point of UTF-8 text.
+// A character of UTF-8 text, on a terminal.
 struct Character {
   size_t bytes = 1;
   int columns = 1;
 };
 
-int ColumnsOf(uint32_t code) {
+int ColumnsOf(char32_t code) {
   struct Range {
-    uint32_t first, last;
+    char32_t first, last;
   };
   // Combining marks, joiners and variation selectors; the blocks of wide characters, by Unicode's EastAsianWidth.txt.
   constexpr Range kNone[] = {{0x0300, 0x036F}, {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x200B, 0x200F},
@@ -61,18 +63,11 @@ int ColumnsOf(uint32_t code) {
   return std::any_of(std::begin(kWide), std::end(kWide), in) ? 2 : 1;
 }
 
-// The code point at `at`; a byte that begins none counts as one.
-Character CharacterAt(const std::string& text, size_t at) {
-  const uint8_t first = static_cast<uint8_t>(text[at]);
-  const size_t bytes = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
-  if (bytes == 1 || at + bytes > text.size()) return {};
-  uint32_t code = first & (0xFFu >> (bytes + 1));
-  for (size_t i = 1; i < bytes; ++i) {
-    const uint8_t next = static_cast<uint8_t>(text[at + i]);
-    if ((next & 0xC0) != 0x80) return {};
-    code = code << 6 | (next & 0x3Fu);
-  }
-  return {bytes, ColumnsOf(code)};
+// The character at `at`; a byte that begins none counts as one.
+Character CharacterAt(std::string_view text, size_t at) {
+  const Utf8Character first = FirstCharacter(text.substr(at));
+  if (first.bytes == 0) return {};
+  return {first.bytes, ColumnsOf(first.code)};
 }
 
 }  // namespace

@@ -231,6 +231,7 @@ TEST(TerminalTest, CountsAndCutsCodePoints) {
   EXPECT_EQ(DisplayWidth("日本語"), 6);
   EXPECT_EQ(DisplayWidth("e\xcc\x81"), 1);
   EXPECT_EQ(DisplayWidth("a\xff\xe6"), 3);
+  EXPECT_EQ(DisplayWidth("\xed\xa0\x80"), 3);
   EXPECT_EQ(Shorten("日本語", 5, true), "日本…");
   EXPECT_EQ(Shorten("日本語", 4, true), "日…");
   EXPECT_EQ(Shorten("abc", 0, true), "");

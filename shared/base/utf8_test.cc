@@ -9,6 +9,26 @@
 namespace reelsight {
 namespace {
 
+TEST(FirstCharacterTest, GivesBytesAndCode) {
+  const auto is = [](const char* text, size_t bytes, char32_t code) {
+    const Utf8Character first = FirstCharacter(text);
+    EXPECT_EQ(first.bytes, bytes) << text;
+    EXPECT_EQ(first.code, code) << text;
+  };
+  is("ab", 1, U'a');
+  is("\x7F", 1, 0x7F);
+  is("\u0080z", 2, 0x80);
+  is("\u07FFz", 2, 0x7FF);
+  is("\u0800z", 3, 0x800);
+  is("\uFFFDz", 3, 0xFFFD);
+  is("\U00010000z", 4, 0x10000);
+  is("\U0010FFFFz", 4, 0x10FFFF);
+  is("", 0, 0);
+  is("\x80", 0, 0);
+  is("\xC3", 0, 0);
+  EXPECT_EQ(FirstCharacter({"\0", 1}).bytes, 1u);
+}
+
 TEST(ValidUtf8Test, KeepsWhatIsValid) {
   for (const char* text : {"", "plain", "gr\xC3\xBC\xC3\x9F", "\xE2\x82\xAC", "\xF0\x9F\x8E\xAC", "\xEF\xBF\xBD"}) {
     EXPECT_EQ(ValidUtf8(text), text);

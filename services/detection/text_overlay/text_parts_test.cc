@@ -131,6 +131,7 @@ TEST(TextSimilarityTest, EditDistanceOverTheLongerOne) {
   // Malformed bytes count, and do no harm.
   EXPECT_THAT(CodePoints("a\xC3"), SizeIs(2));
   EXPECT_THAT(CodePoints("\xFF\xE2\x82"), SizeIs(3));
+  EXPECT_EQ(CodePoints("\xED\xA0\x80"), U"\uFFFD\uFFFD\uFFFD");
   EXPECT_EQ(CodePoints("€😀"), U"€😀");
 }
 

@@ -5,34 +5,16 @@
 #include <numeric>
 #include <vector>
 
+#include "shared/base/utf8.h"
+
 namespace reelsight::text_overlay {
-namespace {
-
-// Bytes of the sequence that starts with `lead`; 0: no lead byte.
-size_t SequenceLength(unsigned char lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return 2;
-  if (lead >= 0xE0 && lead < 0xF0) return 3;
-  if (lead >= 0xF0 && lead < 0xF5) return 4;
-  return 0;
-}
-
-}  // namespace
 
 std::u32string CodePoints(std::string_view utf8) {
   std::u32string points;
-  for (size_t at = 0; at < utf8.size();) {
-    const auto lead = static_cast<unsigned char>(utf8[at]);
-    const size_t length = SequenceLength(lead);
-    char32_t point = length == 1 ? lead : lead & (0x7F >> length);
-    bool valid = length > 0 && at + length <= utf8.size();
-    for (size_t i = 1; valid && i < length; ++i) {
-      const auto next = static_cast<unsigned char>(utf8[at + i]);
-      valid = (next & 0xC0) == 0x80;
-      point = point << 6 | (next & 0x3F);
-    }
-    points += valid ? point : U'\uFFFD';
-    at += valid ? length : 1;
+  while (!utf8.empty()) {
+    const Utf8Character first = FirstCharacter(utf8);
+    points += first.bytes > 0 ? first.code : U'\uFFFD';
+    utf8.remove_prefix(std::max<size_t>(first.bytes, 1));
   }
   return points;
 }
