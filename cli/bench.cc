@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "cli/time_text.h"
 #include "shared/analysis/analyzer.h"
+#include "shared/base/quantile.h"
 
 namespace reelsight::cli {
 namespace {
@@ -65,17 +66,10 @@ const BenchRun& MedianRun(const BenchReport& report) {
   if (report.warm.empty()) return report.first;
   std::vector<const BenchRun*> order;
   for (const BenchRun& run : report.warm) order.push_back(&run);
-  std::sort(order.begin(), order.end(), [](const BenchRun* a, const BenchRun* b) { return a->elapsed < b->elapsed; });
-  return *order[(order.size() - 1) / 2];
+  return *Median(order, [](const BenchRun* a, const BenchRun* b) { return a->elapsed < b->elapsed; });
 }
 
 }  // namespace
-
-absl::Duration Median(std::vector<absl::Duration> values) {
-  if (values.empty()) return absl::ZeroDuration();
-  std::sort(values.begin(), values.end());
-  return values[(values.size() - 1) / 2];
-}
 
 std::string BenchTable(const BenchReport& report, const Terminal& terminal) {
   const v1::VideoInfo& video = report.first.response.video();
@@ -117,15 +111,15 @@ std::string BenchJson(const BenchReport& report) {
   const double duration = absl::ToDoubleSeconds(FromProto(report.first.response.video().duration()));
   std::vector<std::string> rows;
   for (const Row& row : Rows(report)) {
+    const absl::Duration median = report.warm.empty() ? absl::ZeroDuration() : Median(Times(report.warm, row.time));
     std::vector<std::string> warm;
     for (const BenchRun& run : report.warm) {
       warm.push_back(absl::StrFormat("%.6f", absl::ToDoubleSeconds(row.time(run))));
     }
-    rows.push_back(absl::StrCat(
-        "{\"name\":", JsonString(row.name),
-        ",\"first\":", absl::StrFormat("%.6f", absl::ToDoubleSeconds(row.time(report.first))),
-        ",\"warmMedian\":", absl::StrFormat("%.6f", absl::ToDoubleSeconds(Median(Times(report.warm, row.time)))),
-        ",\"warm\":[", absl::StrJoin(warm, ","), "]}"));
+    rows.push_back(absl::StrCat("{\"name\":", JsonString(row.name),
+                                ",\"first\":", absl::StrFormat("%.6f", absl::ToDoubleSeconds(row.time(report.first))),
+                                ",\"warmMedian\":", absl::StrFormat("%.6f", absl::ToDoubleSeconds(median)),
+                                ",\"warm\":[", absl::StrJoin(warm, ","), "]}"));
   }
   const BenchRun& middle = MedianRun(report);
   return absl::StrFormat(

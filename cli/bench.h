@@ -33,9 +33,6 @@ struct BenchReport {
   std::string gpu;
 };
 
-// The middle value, the lower of two middles; zero of none.
-absl::Duration Median(std::vector<absl::Duration> values);
-
 // One table of first run, median and spread of the warm ones.
 std::string BenchTable(const BenchReport& report, const Terminal& terminal);
 // The same as one JSON object; times are seconds.

@@ -4,13 +4,13 @@
 // keep what they should not, and must be seen to.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <functional>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "shared/base/quantile.h"
 #include "shared/process/allocator.h"
 #include "shared/testing/test_models.h"
 
@@ -29,12 +29,6 @@ double ResidentBytes() {
   int64_t total_pages = 0, resident_pages = 0;
   std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
   return static_cast<double>(resident_pages * sysconf(_SC_PAGESIZE));
-}
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 // As tests/soak/memory.py: growth of the second half by its Theil-Sen line, as a share of the level at its start.

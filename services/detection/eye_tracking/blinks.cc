@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/detection/eye_tracking/blinks.h"
 
-#include <algorithm>
 #include <optional>
+#include <utility>
+
+#include "shared/base/quantile.h"
 
 namespace reelsight::eye_tracking {
 
@@ -11,9 +13,7 @@ std::vector<BlinkSpan> FindBlinks(const std::vector<OpennessSample>& samples, co
   if (samples.empty()) return blinks;
   std::vector<double> values;
   for (const OpennessSample& sample : samples) values.push_back(sample.openness);
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  const double usual = *middle;
+  const double usual = Median(std::move(values));
 
   bool was_open = false;
   std::optional<absl::Duration> closed_since;

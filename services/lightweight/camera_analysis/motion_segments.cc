@@ -7,6 +7,9 @@
 #include <limits>
 #include <numbers>
 #include <optional>
+#include <utility>
+
+#include "shared/base/quantile.h"
 
 namespace reelsight::camera_analysis {
 namespace {
@@ -37,12 +40,6 @@ double SquaredNorm(const Vector& vector) {
   double sum = 0;
   for (const double value : vector) sum += value * value;
   return sum;
-}
-
-double Quantile(std::vector<double> values, double share) {
-  const auto place = static_cast<ptrdiff_t>(share * static_cast<double>(values.size()));
-  std::nth_element(values.begin(), values.begin() + place, values.end());
-  return values[static_cast<size_t>(place)];
 }
 
 // Samples [first, last).
@@ -132,11 +129,11 @@ class MotionVectors {
       }
       if (around[0].size() < kReach + 1) continue;
       for (int k = 0; k < kComponents; ++k) {
-        const double median = Quantile(around[k], 0.5);
+        const double median = Median(around[k]);
         std::vector<double> distances;
         for (const double value : around[k]) distances.push_back(std::abs(value - median));
         // Three quarters of the neighbours lie closer together than this; shake spreads them widely.
-        if (std::abs(vectors_[i][k] - median) > 4 * (Quantile(distances, 0.75) + noise_)) spike[i] = true;
+        if (std::abs(vectors_[i][k] - median) > 4 * (Quantile(std::move(distances), 0.75) + noise_)) spike[i] = true;
       }
     }
     for (size_t i = 0; i < samples_.size(); ++i) {
