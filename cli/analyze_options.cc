@@ -16,6 +16,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/util/json_util.h"
 #include "shared/analysis/analyzer.h"
+#include "shared/base/host_port.h"
 #include "shared/base/status.h"
 
 namespace reelsight::cli {
@@ -205,13 +206,8 @@ absl::StatusOr<v1::AnalyzeRequest> MakeRequest(const AnalyzeFlags& flags) {
 
 absl::Status CheckServerAddress(const std::string& address) {
   if (absl::StartsWith(address, "unix:")) return absl::OkStatus();
-  const size_t colon = address.rfind(':');
-  const std::string host = address.substr(0, colon);
-  int port = 0;
-  const bool bracketed = absl::StartsWith(host, "[") && absl::EndsWith(host, "]");
-  if (colon == std::string::npos || host.empty() || absl::StrContains(host, '/') ||
-      (!bracketed && absl::StrContains(host, ':')) || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 ||
-      port > 65535) {
+  const std::optional<HostPort> parsed = ParseHostPort(address);
+  if (!parsed || parsed->port == 0) {
     return Usage("--server", absl::StrCat("`", address, "` is not of the form HOST:PORT, for instance localhost:7010"));
   }
   return absl::OkStatus();

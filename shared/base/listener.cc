@@ -9,9 +9,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "shared/base/status.h"
 
@@ -77,14 +77,9 @@ int AcceptOne(int socket) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 ||
-      port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("'", address, "' is not host:port"));
-  }
-  std::string host = address.substr(0, colon);
-  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::optional<HostPort> asked = ParseHostPort(address);
+  if (!asked) return absl::InvalidArgumentError(absl::StrCat("'", address, "' is not host:port"));
+  auto [host, port] = *asked;
   std::unique_ptr<Listener> listener(new Listener());
   int error = EADDRNOTAVAIL;
   if (host == "0.0.0.0" || host == "::") {
@@ -118,7 +113,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::string& addr
     }
   }
   if (listener->sockets_.empty()) return absl::UnavailableError(std::strerror(error));
-  listener->port_ = PortOf(listener->sockets_[0].get());
+  listener->address_ = {asked->host, PortOf(listener->sockets_[0].get())};
   listener->reserve_ = OpenReserve();
   return listener;
 }

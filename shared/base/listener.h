@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "shared/base/host_port.h"
 #include "shared/base/unique_fd.h"
 
 namespace reelsight {
@@ -31,7 +32,9 @@ class Listener {
   // reason if it cannot listen there.
   static absl::StatusOr<std::unique_ptr<Listener>> Open(const std::string& address);
 
-  int port() const { return port_; }
+  // As asked for, with the port really taken.
+  const HostPort& address() const { return address_; }
+  int port() const { return address_.port; }
   // To poll for arrivals.
   const std::vector<UniqueFd>& sockets() const { return sockets_; }
   // Closes the port; nothing is accepted any more.
@@ -44,7 +47,7 @@ class Listener {
   Outcome Refuse(int socket);
 
   std::vector<UniqueFd> sockets_;
-  int port_ = 0;
+  HostPort address_;
   UniqueFd reserve_;
 };
 

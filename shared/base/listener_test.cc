@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <string>
@@ -145,8 +146,12 @@ TEST(ListenerTest, AddressesOfAllForms) {
     ASSERT_TRUE(listener.ok()) << address << ": " << listener.status();
     const UniqueFd client = NewSocket();
     EXPECT_TRUE(Connect(client, (*listener)->port())) << address;
+    EXPECT_GT((*listener)->port(), 0);
+    EXPECT_EQ(ToString((*listener)->address()),
+              absl::StrCat(absl::string_view(address, std::strlen(address) - 1), (*listener)->port()));
   }
-  for (const char* address : {"", "127.0.0.1", ":1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536"}) {
+  for (const char* address :
+       {"", "127.0.0.1", ":1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", "::1:0"}) {
     const absl::Status status = Listener::Open(address).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << address;
     EXPECT_EQ(status.message(), absl::StrCat("'", address, "' is not host:port"));
@@ -222,7 +227,7 @@ TEST(ListenerTest, AllAddressesOfANameShareThePort) {
   EXPECT_EQ((*listener)->Accept(&connection), Listener::Outcome::kAccepted);
   EXPECT_EQ((*listener)->Accept(&connection), Listener::Outcome::kNone);
   if (!HasIpv6()) GTEST_SKIP() << "this machine has no IPv6";
-  for (const char* address : {"127.0.0.1+::1:0", "::1+127.0.0.1:0"}) {
+  for (const char* address : {"[127.0.0.1+::1]:0", "[::1+127.0.0.1]:0"}) {
     auto both = Listener::Open(address);
     ASSERT_TRUE(both.ok()) << both.status();
     EXPECT_EQ((*both)->sockets().size(), 2u);

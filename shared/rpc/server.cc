@@ -93,6 +93,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ServerCo
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr) return absl::InternalError("gRPC did not start its server");
   server->port_ = (*listener)->port();
+  server->address_ = ToString((*listener)->address());
   server->acceptor_ = std::make_unique<ConnectionAcceptor>(
       *std::move(listener),
       ConnectionAcceptor::Options{.max_connections = config.max_connections(), .metrics = metrics},
@@ -102,8 +103,6 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ServerCo
         parameters.fd = connection.release();
         connections->HandleNewConnection(&parameters);
       });
-  server->address_ =
-      absl::StrCat(config.listen_address().substr(0, config.listen_address().rfind(':')), ":", server->port_);
   server->UpdateHealth();
   server->health_thread_ = std::thread([raw = server.get()] { raw->WatchHealth(); });
   return server;

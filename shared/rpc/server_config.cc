@@ -12,10 +12,10 @@
 #include <iterator>
 #include <memory>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "grpcpp/support/config.h"
+#include "shared/base/host_port.h"
 #include "shared/base/status.h"
 
 namespace reelsight::rpc {
@@ -25,13 +25,8 @@ using config::v1::ServerConfig;
 using config::v1::TlsConfig;
 
 absl::Status CheckAddress(const std::string& field, const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 ||
-      port > 65535) {
-    return InvalidField(field, absl::StrCat("'", address, "' is not host:port, as in 127.0.0.1:7010"));
-  }
-  return absl::OkStatus();
+  if (ParseHostPort(address)) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat("'", address, "' is not host:port, as in 127.0.0.1:7010 or [::1]:7010"));
 }
 
 absl::Status CheckRange(const char* field, double value, double min, double max) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "prometheus/text_serializer.h"
+#include "shared/base/host_port.h"
 #include "shared/base/listener.h"
 #include "shared/base/status.h"
 #include "shared/telemetry/metrics_server.h"
@@ -201,7 +202,7 @@ absl::Status Metrics::Expose(const std::string& address) {
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, " (", listener.status().message(),
                                                "): stop what listens there, or set another metrics_address"));
   }
-  exposed_address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", (*listener)->port());
+  exposed_address_ = ToString((*listener)->address());
   server_ = std::make_unique<MetricsServer>(*std::move(listener), MetricsServer::Options(), [this] { return Text(); });
   return absl::OkStatus();
 }
