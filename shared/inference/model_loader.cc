@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +15,7 @@
 #include "shared/inference/onnx_metadata.h"
 #include "shared/inference/openvino_engine.h"
 #include "shared/telemetry/log.h"
+#include "shared/telemetry/resident_memory.h"
 
 namespace reelsight::inference {
 namespace {
@@ -24,13 +24,6 @@ namespace {
 constexpr int kGeneralStartBatch = 8;
 
 bool IsGpu(const std::string& device) { return device != "cpu"; }
-
-// Resident memory of this process.
-int64_t ResidentBytes() {
-  int64_t total_pages = 0, resident_pages = 0;
-  std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
-  return resident_pages * sysconf(_SC_PAGESIZE);
-}
 
 // Why a model was not loaded, with its name and, of a corrupt one, what helps.
 absl::Status Explain(const absl::Status& status, const std::string& name) {
@@ -81,12 +74,12 @@ absl::StatusOr<ModelLoader::Loaded> ModelLoader::Load(const config::v1::ModelEnt
   const MutexLock lock(mutex_);
   const bool on_gpu = IsGpu(device);
   TellOfDevice(entry, device);
-  const int64_t before = ResidentBytes();
+  const int64_t before = telemetry::ResidentBytes();
   absl::StatusOr<std::unique_ptr<Engine>> loaded =
       (on_gpu ? options_.gpu_engine : options_.cpu_engine)(path, EngineOptionsFor(entry, device));
   if (!loaded.ok()) return Explain(loaded.status(), entry.name());
   std::unique_ptr<Engine> engine = *std::move(loaded);
-  const int64_t bytes = std::max(engine->resident_bytes(), on_gpu ? 0 : ResidentBytes() - before);
+  const int64_t bytes = std::max(engine->resident_bytes(), on_gpu ? 0 : telemetry::ResidentBytes() - before);
   // The engine has judged the file; what cannot be read here is not there.
   ModelMetadata metadata = ReadOnnxMetadata(path).value_or(ModelMetadata());
   batching::BatcherOptions batcher = BatcherOptionsFor(entry, *engine, on_gpu, cached_bytes);

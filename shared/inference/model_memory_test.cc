@@ -2,16 +2,14 @@
 //
 // Evicted models leave no memory behind: resident memory over many turns of load, run and evict, with controls that
 // keep what they should not, and must be seen to.
-#include <unistd.h>
-
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "shared/base/quantile.h"
 #include "shared/process/allocator.h"
+#include "shared/telemetry/resident_memory.h"
 #include "shared/testing/test_models.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(_GLIBCXX_TSAN)
@@ -24,12 +22,6 @@ namespace {
 constexpr char kModel[] = "nanodet";
 // Of the second half, as a share of the level.
 constexpr double kBound = 0.02;
-
-double ResidentBytes() {
-  int64_t total_pages = 0, resident_pages = 0;
-  std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
-  return static_cast<double>(resident_pages * sysconf(_SC_PAGESIZE));
-}
 
 // As tests/soak/memory.py: growth of the second half by its Theil-Sen line, as a share of the level at its start.
 double Growth(const std::vector<double>& samples) {
@@ -47,7 +39,7 @@ std::vector<double> Measure(int turns, const std::function<void(int turn)>& run)
   std::vector<double> samples;
   for (int turn = 0; turn < turns; ++turn) {
     run(turn);
-    samples.push_back(ResidentBytes());
+    samples.push_back(static_cast<double>(telemetry::ResidentBytes()));
   }
   return samples;
 }
