@@ -123,7 +123,6 @@ absl::StatusOr<analysis::Frame> FrameFeeder::MakePicture(Recent& recent, const a
   const Stopwatch stopwatch;
   RETURN_IF_ERROR(converter_.Convert(recent.decoded, spec, *image));
   stats_.convert_time += stopwatch.elapsed();
-  ++stats_.conversions;
   recent.images.emplace(spec, image);
   return analysis::Frame{recent.decoded.index, recent.decoded.offset, std::move(image)};
 }

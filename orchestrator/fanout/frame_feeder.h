@@ -33,7 +33,6 @@ class FrameFeeder {
 
   struct Stats {
     int64_t frames_analyzed = 0;
-    int64_t conversions = 0;
     int64_t shared_conversions = 0;
     absl::Duration convert_time;
     // Time blocked because the frame budget was spent or a service's queue was full.
