@@ -35,7 +35,7 @@ LAYERS = {
     "shared/generation": ["shared/base"],
     "shared/analysis": ["shared/base", "shared/concurrency"],
     "shared/telemetry": ["shared/base", "shared/concurrency"],
-    "shared/process": ["shared/base", "shared/telemetry"],
+    "shared/process": ["shared/base", "shared/concurrency", "shared/telemetry"],
     "shared/model_store": ["shared/base", "shared/digest", "shared/telemetry", "shared/process"],
     "shared/inference": [
         "shared/base",

@@ -23,29 +23,8 @@ MemoryTrimmer::MemoryTrimmer(Options options) : options_(std::move(options)) {
   base_bytes_ = options_.resident_bytes();
 }
 
-MemoryTrimmer::~MemoryTrimmer() {
-  {
-    MutexLock lock(mutex_);
-    stopping_ = true;
-    stopped_.NotifyAll();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
 void MemoryTrimmer::Start() {
-  thread_ = std::thread([this] { Work(); });
-}
-
-void MemoryTrimmer::Work() {
-  while (true) {
-    {
-      MutexLock lock(mutex_);
-      const Clock::time_point next = Clock::now() + options_.interval;
-      while (!stopping_ && Clock::now() < next) stopped_.WaitUntil(mutex_, next);
-      if (stopping_) return;
-    }
-    Look(Clock::now());
-  }
+  ticker_.emplace(options_.interval, [this] { Look(Clock::now()); });
 }
 
 bool MemoryTrimmer::IsDue(Clock::time_point now, int64_t grown_bytes) {

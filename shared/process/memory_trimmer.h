@@ -8,9 +8,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <thread>
+#include <optional>
 
-#include "shared/base/mutex.h"
+#include "shared/concurrency/ticker.h"
 
 namespace reelsight::process {
 
@@ -42,19 +42,17 @@ class MemoryTrimmer {
     std::function<void()> trim;
   };
 
-  // Starts no thread yet.
+  // Starts no thread yet. Destroying it waits for a look under way.
   explicit MemoryTrimmer(Options options);
-  ~MemoryTrimmer();
   MemoryTrimmer(const MemoryTrimmer&) = delete;
   MemoryTrimmer& operator=(const MemoryTrimmer&) = delete;
 
   // Begins to look. Once.
   void Start();
-  // One look. Returns whether memory was given back. Used by the thread; in tests instead of it.
+  // One look. Returns whether memory was given back. Used by the ticker; in tests instead of it.
   bool Look(Clock::time_point now);
 
  private:
-  void Work();
   bool IsDue(Clock::time_point now, int64_t grown_bytes);
 
   Options options_;
@@ -65,10 +63,8 @@ class MemoryTrimmer {
   int idle_trims_left_ = 0;
   bool idle_ = false;
 
-  Mutex mutex_;
-  CondVar stopped_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  // Last, so that no look finds the members above gone.
+  std::optional<concurrency::Ticker> ticker_;
 };
 
 }  // namespace reelsight::process
