@@ -77,7 +77,7 @@ LAYERS = {
 }
 # std + absl only, so that ThreadSanitizer can run on them: Debian's gRPC and FFmpeg are not built for it.
 PLAIN = ["shared/base", "shared/batching", "shared/cache", "shared/concurrency", "shared/generation"]
-FOREIGN = re.compile(r"^(grpc|google/|reelsight/|opencv2/|libav|libsw|torch/|ATen/|curl/|prometheus/|spdlog/)")
+FOREIGN = re.compile(r"^(grpc|google/|reelsight/|opencv2/|libav|libsw|torch/|ATen/|curl/|prometheus/)")
 # Messages that no caller sees: only analyzers use them, and they share none with the public packages.
 INTERNAL = "reelsight/payload/"
 IMPORT = re.compile(r'^import "([^"]+)";', re.MULTILINE)

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -12,29 +11,14 @@
 #include "absl/time/time.h"
 #include "shared/base/status.h"
 #include "shared/base/utf8.h"
-#include "spdlog/logger.h"
-#include "spdlog/sinks/stdout_sinks.h"
 
 namespace reelsight::telemetry {
 namespace {
 
-struct LogState {
-  LogOptions options;
-  std::shared_ptr<spdlog::logger> logger;
-};
-
 // Never destroyed: threads may log until the very end.
-LogState& State() {
-  static LogState& state = *[] {
-    auto* made = new LogState();
-    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    made->logger = std::make_shared<spdlog::logger>("reelsight", std::move(sink));
-    made->logger->set_pattern("%v");
-    made->logger->set_level(spdlog::level::trace);
-    made->logger->flush_on(spdlog::level::trace);
-    return made;
-  }();
-  return state;
+LogOptions& CurrentOptions() {
+  static LogOptions& options = *new LogOptions();
+  return options;
 }
 
 std::string_view LevelName(LogLevel level) {
@@ -76,8 +60,10 @@ void AppendTextMessage(std::string_view message, std::string* out) {
 
 void Write(LogLevel level, std::string_view request_id, std::string_view message, std::span<const LogField> fields) {
   const int64_t time_ms = absl::ToUnixMillis(absl::Now());
-  const std::string line = FormatLogLine(State().options, time_ms, level, request_id, message, fields);
-  State().logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  std::string line = FormatLogLine(CurrentOptions(), time_ms, level, request_id, message, fields);
+  line.push_back('\n');
+  // The stream has a lock of its own and no buffer: a line goes out whole, in one call.
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 }  // namespace
@@ -158,9 +144,9 @@ std::string FormatLogLine(const LogOptions& options, int64_t time_ms, LogLevel l
   return line;
 }
 
-void InitLog(const LogOptions& options) { State().options = options; }
+void InitLog(const LogOptions& options) { CurrentOptions() = options; }
 
-bool LogEnabled(LogLevel level) { return level >= State().options.level; }
+bool LogEnabled(LogLevel level) { return level >= CurrentOptions().level; }
 
 void Log(LogLevel level, std::string_view request_id, std::string_view message,
          std::initializer_list<LogField> fields) {

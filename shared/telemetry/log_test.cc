@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/telemetry/log.h"
 
-#include <array>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
+#include <string>
+
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "shared/base/unique_fd.h"
 
 namespace reelsight::telemetry {
 namespace {
@@ -42,6 +48,30 @@ TEST(LogTest, TextLineStaysOneLine) {
   EXPECT_EQ(FormatLogLine({.service = "s"}, kTimeMs, LogLevel::kInfo, "r1", "say \"hi\"\nnow \\ then", fields),
             "2023-11-14T22:13:20.123Z info  s: say \"hi\"\\nnow \\ then request_id=r1 code=OK "
             "note=\"two\\nlines = bad\"");
+}
+
+// So that those of threads and processes do not mix.
+TEST(LogTest, ALineGoesOutWholeInOneCall) {
+  // Each write to such a socket stays apart from the others.
+  int sockets[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets), 0);
+  const UniqueFd reader(sockets[0]), saved(dup(STDERR_FILENO));
+  dup2(sockets[1], STDERR_FILENO);
+  close(sockets[1]);
+  const std::string text(10'000, 'x');
+  Log(LogLevel::kInfo, "r1", "short");
+  Log(LogLevel::kDebug, "r1", "below the level");
+  Log(LogLevel::kError, "", text, {{"frames", 3}});
+  dup2(saved.get(), STDERR_FILENO);
+  std::string line(2 * text.size(), '\0');
+  constexpr size_t kTimeChars = 25;
+  for (const std::string& expected : {std::string("info  reelsight: short request_id=r1\n"),
+                                      absl::StrCat("error reelsight: ", text, " frames=3\n")}) {
+    const ssize_t size = recv(reader.get(), line.data(), line.size(), MSG_DONTWAIT);
+    ASSERT_GT(size, static_cast<ssize_t>(kTimeChars));
+    EXPECT_EQ(line.substr(kTimeChars, static_cast<size_t>(size) - kTimeChars), expected);
+  }
+  EXPECT_EQ(recv(reader.get(), line.data(), line.size(), MSG_DONTWAIT), 0);
 }
 
 TEST(LogTest, ParsesLevels) {
