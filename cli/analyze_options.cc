@@ -15,7 +15,7 @@
 #include "cli/time_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/util/json_util.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/host_port.h"
 #include "shared/base/status.h"
 

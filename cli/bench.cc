@@ -11,7 +11,7 @@
 #include "cli/document.h"
 #include "cli/table.h"
 #include "cli/time_text.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/quantile.h"
 
 namespace reelsight::cli {

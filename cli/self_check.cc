@@ -9,7 +9,7 @@
 #include "cli/embedded_backend.h"
 #include "cli/test_clip.h"
 #include "cli/time_text.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::cli {
 namespace {

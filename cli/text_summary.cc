@@ -15,7 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/table.h"
 #include "cli/time_text.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "orchestrator/decode/frame_converter.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 #include "shared/telemetry/metrics.h"
 

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "cli/report/key_frames.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::report {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "absl/time/time.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::report {
 namespace {

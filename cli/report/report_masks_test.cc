@@ -2,7 +2,7 @@
 #include "cli/report/report_masks.h"
 
 #include "gtest/gtest.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::report {
 namespace {

@@ -6,7 +6,7 @@
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::report {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "orchestrator/decode/presentation_clock.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::orchestrator {
 namespace {

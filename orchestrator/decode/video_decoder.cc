@@ -19,7 +19,7 @@
 #include "orchestrator/decode/packet_planner.h"
 #include "orchestrator/decode/presentation_clock.h"
 #include "orchestrator/decode/stream_info.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {

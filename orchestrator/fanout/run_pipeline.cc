@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/out_of_memory.h"
 #include "shared/base/status.h"
 #include "shared/base/stopwatch.h"

@@ -16,6 +16,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared/analysis/local_analyzer_client.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/mutex.h"
 #include "shared/base/status.h"
 #include "shared/base/stopwatch.h"

@@ -6,7 +6,6 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/duration.pb.h"
 #include "gtest/gtest.h"
-#include "shared/analysis/analyzer.h"
 #include "shared/base/status.h"
 #include "shared/testing/fake_analyzer.h"
 

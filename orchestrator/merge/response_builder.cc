@@ -6,7 +6,7 @@
 #include "orchestrator/merge/analyzer_result.h"
 #include "orchestrator/merge/summary_text.h"
 #include "orchestrator/merge/timeline_builder.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::orchestrator {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 #include "shared/testing/fake_analyzer.h"
 

@@ -5,7 +5,7 @@
 #include <set>
 #include <tuple>
 
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::orchestrator {
 namespace {

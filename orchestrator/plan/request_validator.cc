@@ -10,7 +10,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/duration.pb.h"
 #include "reelsight/v1/field_rules.pb.h"
-#include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 
 namespace reelsight::orchestrator {

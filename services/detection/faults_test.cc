@@ -11,6 +11,7 @@
 #include "reelsight/v1/object_detection.pb.h"
 #include "services/detection/analyzers.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/testing/test_models.h"
 
 namespace reelsight::detection {

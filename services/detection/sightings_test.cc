@@ -12,6 +12,7 @@
 #include "services/frame_payload/payload_test_support.h"
 #include "services/tracked_summary/sightings_test_support.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/testing/test_models.h"
 
 namespace reelsight::detection {

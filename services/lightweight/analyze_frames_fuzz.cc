@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "services/lightweight/fuzz_request.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/rpc/batch_encoding.h"
 
 namespace reelsight::lightweight {

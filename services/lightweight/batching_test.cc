@@ -14,6 +14,7 @@
 #include "services/frame_payload/payload_test_support.h"
 #include "services/lightweight/analyzers.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::lightweight {
 namespace {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/stubs/logging.h"
 #include "services/lightweight/analyzers.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::lightweight {
 

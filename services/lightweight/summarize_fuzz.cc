@@ -16,6 +16,7 @@
 #include "reelsight/v1/cut_analysis.pb.h"
 #include "reelsight/v1/scene_segmentation.pb.h"
 #include "services/lightweight/fuzz_request.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::lightweight {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "reelsight/v1/cut_analysis.pb.h"
 #include "shared/analysis/analyzer.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::tracked_summary {
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/analysis/proto_time.h"
+
 namespace reelsight::tracked_summary {
 
 TrackedSummary::TrackedSummary(const analyzer::v1::SummarizeRequest& request)

@@ -12,7 +12,6 @@
 #include "reelsight/analyzer/v1/analyzer_service.pb.h"
 #include "services/tracked_summary/stretches.h"
 #include "services/tracking/byte_tracker.h"
-#include "shared/analysis/analyzer.h"
 #include "shared/inference/boxes.h"
 
 namespace reelsight::tracked_summary {

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/tracked_summary/sightings_test_support.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::tracked_summary {
 namespace {

@@ -61,8 +61,4 @@ std::unique_ptr<Result> DependencyResult(const analyzer::v1::SummarizeRequest& r
 // An analyzer's own algorithm, which has no weights, as Describe and Summarize name it.
 analyzer::v1::Model ClassicalModel(std::string version);
 
-// google.protobuf.Duration <-> absl::Duration.
-absl::Duration FromProto(const google::protobuf::Duration& duration);
-google::protobuf::Duration ToProto(absl::Duration duration);
-
 }  // namespace reelsight::analysis

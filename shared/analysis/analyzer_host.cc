@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::analysis {
 namespace {

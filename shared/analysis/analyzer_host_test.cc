@@ -3,6 +3,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/testing/fake_analyzer.h"
 
 namespace reelsight::analysis {

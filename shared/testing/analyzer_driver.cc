@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::testing {
 namespace {

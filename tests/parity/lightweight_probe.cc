@@ -18,6 +18,7 @@
 #include "services/lightweight/camera_analysis/camera_analyzer.h"
 #include "services/lightweight/color_analysis/color_analyzer.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/stopwatch.h"
 
 namespace reelsight {

@@ -15,6 +15,7 @@
 #include "reelsight/v1/cut_analysis.pb.h"
 #include "services/detection/body_pose/pose.h"
 #include "services/detection/body_pose/pose_payload.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 #include "shared/inference/boxes.h"
 #include "shared/testing/analyzer_driver.h"

@@ -9,6 +9,7 @@
 #include "reelsight/v1/eye_tracking.pb.h"
 #include "services/detection/eye_tracking/face_pictures_test_support.h"
 #include "services/frame_payload/frame_payload.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/testing/analyzer_driver.h"
 #include "shared/testing/scratch_folder.h"
 #include "shared/testing/test_models.h"

@@ -15,6 +15,7 @@
 #include "services/model_analyzer/model_analyzer.h"
 #include "services/model_analyzer/target_pictures.h"
 #include "services/tracked_summary/tracked_summary.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 
 namespace reelsight::object_detection {

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "reelsight/v1/object_detection.pb.h"
 #include "services/detection/object_detection/detection_payload.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 
 namespace reelsight::object_detection {

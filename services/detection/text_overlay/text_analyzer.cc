@@ -17,6 +17,7 @@
 #include "services/detection/text_overlay/text_reader.h"
 #include "services/model_analyzer/model_analyzer.h"
 #include "services/model_analyzer/target_pictures.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 #include "shared/service/model_description.h"
 

@@ -10,6 +10,7 @@
 #include "services/detection/text_overlay/test_pictures.h"
 #include "services/detection/text_overlay/text_payload.h"
 #include "services/detection/text_overlay/text_reader.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/testing/analyzer_driver.h"
 #include "shared/testing/test_models.h"
 

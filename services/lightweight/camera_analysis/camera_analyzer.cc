@@ -18,6 +18,7 @@
 #include "services/lightweight/camera_analysis/global_motion.h"
 #include "services/lightweight/camera_analysis/motion_segments.h"
 #include "services/lightweight/camera_analysis/pair_payload.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::camera_analysis {
 namespace {

@@ -14,6 +14,7 @@
 #include "services/lightweight/camera_analysis/pair_payload.h"
 #include "services/lightweight/camera_analysis/texture_scene.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::camera_analysis {
 namespace {

@@ -14,6 +14,7 @@
 #include "services/lightweight/color_analysis/css_colors.h"
 #include "services/lightweight/color_analysis/frame_colors.h"
 #include "services/lightweight/color_analysis/palette.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::color_analysis {
 namespace {

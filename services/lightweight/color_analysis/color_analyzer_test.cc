@@ -10,6 +10,7 @@
 #include "reelsight/v1/scene_segmentation.pb.h"
 #include "services/lightweight/color_analysis/cielab.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::color_analysis {
 namespace {

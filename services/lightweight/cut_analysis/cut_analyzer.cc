@@ -13,6 +13,7 @@
 #include "services/lightweight/cut_analysis/thumbnail.h"
 #include "services/lightweight/cut_analysis/transition_detector.h"
 #include "services/lightweight/cut_analysis/transnet.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/service/model_description.h"
 
 namespace reelsight::cut_analysis {

@@ -8,6 +8,7 @@
 #include "reelsight/v1/cut_analysis.pb.h"
 #include "services/lightweight/cut_analysis/fake_transnet.h"
 #include "services/lightweight/cut_analysis/made_shots.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/testing/analyzer_driver.h"
 
 namespace reelsight::cut_analysis {

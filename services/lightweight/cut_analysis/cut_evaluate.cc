@@ -18,6 +18,7 @@
 #include "services/lightweight/cut_analysis/hard_cut_detector.h"
 #include "services/lightweight/cut_analysis/transnet.h"
 #include "shared/analysis/analyzer_host.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/inference/model_runtime.h"
 
 namespace reelsight::cut_analysis {

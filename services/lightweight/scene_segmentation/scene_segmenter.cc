@@ -8,6 +8,7 @@
 #include "reelsight/v1/cut_analysis.pb.h"
 #include "reelsight/v1/scene_segmentation.pb.h"
 #include "services/lightweight/scene_segmentation/shot_grouping.h"
+#include "shared/analysis/proto_time.h"
 
 namespace reelsight::scene_segmentation {
 namespace {

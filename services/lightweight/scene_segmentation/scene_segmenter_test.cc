@@ -5,6 +5,7 @@
 #include "gtest/gtest.h"
 #include "reelsight/v1/cut_analysis.pb.h"
 #include "reelsight/v1/scene_segmentation.pb.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/testing/analyzer_driver.h"
 
 namespace reelsight::scene_segmentation {

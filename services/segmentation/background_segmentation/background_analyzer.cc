@@ -13,6 +13,7 @@
 #include "services/model_analyzer/target_pictures.h"
 #include "services/segmentation/background_segmentation/background_payload.h"
 #include "services/segmentation/background_segmentation/segmenter.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 
 namespace reelsight::background_segmentation {

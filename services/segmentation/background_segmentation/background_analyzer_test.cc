@@ -11,6 +11,7 @@
 #include "services/frame_payload/payload_test_support.h"
 #include "services/segmentation/background_segmentation/background_payload.h"
 #include "services/segmentation/background_segmentation/segmenter.h"
+#include "shared/analysis/proto_time.h"
 #include "shared/base/status.h"
 #include "shared/inference/model_runtime.h"
 #include "shared/testing/analyzer_driver.h"
