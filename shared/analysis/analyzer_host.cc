@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -93,6 +96,13 @@ absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> AnalyzerHost::AnalyzeFrames(
                                                                                 const CancelToken& cancel) const {
   std::map<int64_t, const Frame*> frames;
   RETURN_IF_ERROR(CheckFrames(batch, frames));
+  // Or an answer could be made many times as large as its batch.
+  std::set<std::string_view> names;
+  for (const AnalyzerWork& work : batch.work) {
+    if (!names.insert(work.analyzer).second) {
+      return InvalidField("work", absl::StrCat("names ", work.analyzer, " twice; give it all its frames at once"));
+    }
+  }
   analyzer::v1::AnalyzeFramesResponse response;
   for (const AnalyzerWork& work : batch.work) {
     RETURN_IF_ERROR(cancel.status());
@@ -136,6 +146,13 @@ absl::StatusOr<analyzer::v1::AnalyzeFramesResponse> AnalyzerHost::AnalyzeFrames(
 absl::StatusOr<analyzer::v1::SummarizeResponse> AnalyzerHost::Summarize(const analyzer::v1::SummarizeRequest& request,
                                                                         const CancelToken& cancel) const {
   RETURN_IF_ERROR(cancel.status());
+  // What overlaps would be answered for each segment anew.
+  absl::Duration last_end = absl::ZeroDuration();
+  for (const analyzer::v1::Segment& segment : request.segments()) {
+    const absl::Duration start = FromProto(segment.start_offset()), end = FromProto(segment.end_offset());
+    if (start < last_end || end < start) return InvalidField("segments", "must ascend and not overlap");
+    last_end = end;
+  }
   ASSIGN_OR_RETURN(Analyzer* const analyzer, Find(request.analyzer()));
   return analyzer->Summarize(request, cancel);
 }

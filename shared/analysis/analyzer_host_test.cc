@@ -98,6 +98,36 @@ TEST(AnalyzerHostTest, TargetsThatDoNotAscendAreRefused) {
   }
 }
 
+// Or a small request could be made to give a very large answer.
+TEST(AnalyzerHostTest, AnAnalyzerIsNamedOnceInABatch) {
+  Batch batch = MakeBatch({1, 2});
+  for (const int64_t target : {1, 2}) {
+    batch.work.push_back({.analyzer = "good", .options = {}, .target_indexes = {target}, .context_indexes = {}});
+  }
+  const absl::Status status = MakeHost()->AnalyzeFrames(batch, CancelToken()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(GetMetadata(status, "field"), "work");
+}
+
+TEST(AnalyzerHostTest, SegmentsThatOverlapAreRefused) {
+  using Seconds = std::vector<std::pair<double, double>>;
+  const auto summarize = [](const Seconds& segments) {
+    analyzer::v1::SummarizeRequest request;
+    request.set_analyzer("good");
+    for (const auto& [start, end] : segments) {
+      analyzer::v1::Segment& segment = *request.add_segments();
+      *segment.mutable_start_offset() = ToProto(absl::Seconds(start));
+      *segment.mutable_end_offset() = ToProto(absl::Seconds(end));
+    }
+    return MakeHost()->Summarize(request, CancelToken()).status();
+  };
+  EXPECT_TRUE(summarize({}).ok());
+  EXPECT_TRUE(summarize({{0, 1}, {1, 2}, {5, 5}}).ok()) << summarize({{0, 1}, {1, 2}, {5, 5}});
+  for (const Seconds& wrong : {Seconds{{0, 2}, {1, 3}}, Seconds{{2, 3}, {0, 1}}, Seconds{{2, 1}}, Seconds{{-1, 1}}}) {
+    EXPECT_EQ(GetMetadata(summarize(wrong), "field"), "segments");
+  }
+}
+
 TEST(DurationTest, RoundTripsNegativeAndSubMicrosecond) {
   for (const absl::Duration d : {absl::Nanoseconds(33366667), absl::Seconds(-2) - absl::Nanoseconds(5)}) {
     EXPECT_EQ(FromProto(ToProto(d)), d);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/lightweight/scene_segmentation/scene_segmenter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -64,13 +65,12 @@ absl::StatusOr<std::vector<std::string>> SceneSegmenter::AnalyzeFrames(const ana
   return payloads;
 }
 
-// Index of the segment that `offset` lies in; the last one that starts at or before it.
+// Index of the segment that `offset` lies in; the last one that starts at or before it. Segments ascend.
 int SegmentOf(const analyzer::v1::SummarizeRequest& request, absl::Duration offset) {
-  int segment = 0;
-  while (segment + 1 < request.segments_size() && FromProto(request.segments(segment + 1).start_offset()) <= offset) {
-    ++segment;
-  }
-  return segment;
+  const auto after = std::upper_bound(
+      request.segments().begin(), request.segments().end(), offset,
+      [](absl::Duration at, const analyzer::v1::Segment& segment) { return at < FromProto(segment.start_offset()); });
+  return std::max(0, static_cast<int>(after - request.segments().begin()) - 1);
 }
 
 std::vector<GroupedShot> MakeShots(const analyzer::v1::SummarizeRequest& request, const CutAnalysisResult& cuts) {
@@ -92,10 +92,11 @@ bool InTransition(const CutAnalysisResult& cuts, absl::Duration offset) {
 // Gives each sampled frame to its shot. A frame amid a dissolve or fade shows two shots, or none: it serves only a shot
 // that has no other.
 absl::Status PlaceFrames(const analyzer::v1::SummarizeRequest& request, const CutAnalysisResult& cuts,
-                         std::vector<GroupedShot>& shots) {
+                         std::vector<GroupedShot>& shots, const CancelToken& cancel) {
   std::vector<std::vector<Appearance>> blended(shots.size());
   size_t next = 0;
   for (const analyzer::v1::FrameResult& result : request.results()) {
+    RETURN_IF_ERROR(cancel.status());
     const absl::Duration offset = FromProto(result.offset());
     while (next < shots.size() && shots[next].end <= offset) ++next;
     if (next == shots.size() || offset < shots[next].start) continue;
@@ -121,12 +122,13 @@ absl::StatusOr<analyzer::v1::SummarizeResponse> SceneSegmenter::Summarize(const 
   if (options.has_strictness()) grouping.strictness = options.strictness();
   if (options.has_max_gap()) grouping.max_gap = FromProto(options.max_gap());
   std::vector<GroupedShot> shots = MakeShots(request, *cuts);
-  RETURN_IF_ERROR(PlaceFrames(request, *cuts, shots));
+  RETURN_IF_ERROR(PlaceFrames(request, *cuts, shots, cancel));
+  const std::vector<Scene> scenes = GroupShots(shots, grouping, cancel);
   RETURN_IF_ERROR(cancel.status());
 
   SceneSegmentationResult result;
   analyzer::v1::SummarizeResponse response;
-  for (const Scene& scene : GroupShots(shots, grouping)) {
+  for (const Scene& scene : scenes) {
     SceneSegmentationResult::Scene& out = *result.add_scenes();
     *out.mutable_start_offset() = cuts->shots(scene.first).start_offset();
     *out.mutable_end_offset() = cuts->shots(scene.last).end_offset();

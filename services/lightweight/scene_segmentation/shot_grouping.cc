@@ -127,12 +127,13 @@ float Similarity(const Appearance& a, const Appearance& b) {
   return 0.65F * std::min(1.0F, colours) + 0.35F * layout;
 }
 
-std::vector<Scene> GroupShots(std::span<const GroupedShot> shots, const GroupingOptions& options) {
+std::vector<Scene> GroupShots(std::span<const GroupedShot> shots, const GroupingOptions& options,
+                              const CancelToken& cancel) {
   const float threshold = Threshold(options.strictness);
   const int count = static_cast<int>(shots.size());
   // joined[i]: shot i is in the scene of shot i - 1.
   std::vector<bool> joined(shots.size(), false);
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < count && !cancel.over(); ++i) {
     for (int j = count - 1; j > i; --j) {
       if (shots[j].segment != shots[i].segment || shots[j].start - shots[i].end > options.max_gap) continue;
       if (!Alike(shots[i], shots[j], threshold)) continue;

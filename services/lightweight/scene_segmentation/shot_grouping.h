@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "shared/analysis/image.h"
+#include "shared/base/cancel_token.h"
 
 namespace reelsight::scene_segmentation {
 
@@ -65,7 +66,9 @@ struct Scene {
 
 // Scenes in order; together they hold every shot once. Two alike shots are joined with everything between them, and
 // joins that overlap make one scene, so that A-B-A-B is one. A shot with no frame stays with the shot before it, or the
-// one after it at the start of a segment.
-std::vector<Scene> GroupShots(std::span<const GroupedShot> shots, const GroupingOptions& options);
+// one after it at the start of a segment. Quadratic in the shots; once `cancel` is over it ends early, with scenes that
+// are of no use.
+std::vector<Scene> GroupShots(std::span<const GroupedShot> shots, const GroupingOptions& options,
+                              const CancelToken& cancel = CancelToken());
 
 }  // namespace reelsight::scene_segmentation

@@ -125,5 +125,13 @@ TEST(GroupShotsTest, ScenesHoldEveryShotOnceWhateverTheShots) {
   }
 }
 
+TEST(ShotGroupingTest, EndsEarlyWhenItIsCancelled) {
+  const std::vector<GroupedShot> shots = Shots({{Kitchen()}, {Kitchen()}, {Kitchen()}});
+  CancelToken cancel;
+  EXPECT_EQ(GroupShots(shots, {}, cancel).size(), 1u);
+  cancel.Cancel();
+  EXPECT_EQ(GroupShots(shots, {}, cancel).size(), 3u);
+}
+
 }  // namespace
 }  // namespace reelsight::scene_segmentation
