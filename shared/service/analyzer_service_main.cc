@@ -44,11 +44,7 @@ absl::StatusOr<Analyzers> Choose(Analyzers all, const AnalyzerServiceConfig& con
 constexpr int64_t kDefaultMaxReceiveBytes = int64_t{256} << 20;
 
 absl::Status Prepare(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* config) {
-  if (config->server().max_receive_bytes() == 0) {
-    config->mutable_server()->set_max_receive_bytes(kDefaultMaxReceiveBytes);
-  }
-  rpc::ApplyDefaults(parts.default_listen_address, parts.default_metrics_address, config->mutable_server());
-  if (config->max_queued_batches() == 0) config->set_max_queued_batches(64);
+  ApplyDefaults(parts, config);
   RETURN_IF_ERROR(rpc::CheckServerConfig(config->server()));
   if (config->max_queued_batches() < 1) return InvalidField("max_queued_batches", "must be at least 1");
   RETURN_IF_ERROR(process::CheckSlice(*config));
@@ -104,6 +100,14 @@ absl::Status Run(const AnalyzerServiceParts& parts, const AnalyzerServiceConfig&
 }
 
 }  // namespace
+
+void ApplyDefaults(const AnalyzerServiceParts& parts, AnalyzerServiceConfig* config) {
+  if (config->server().max_receive_bytes() == 0) {
+    config->mutable_server()->set_max_receive_bytes(kDefaultMaxReceiveBytes);
+  }
+  rpc::ApplyDefaults(parts.default_listen_address, parts.default_metrics_address, config->mutable_server());
+  if (config->max_queued_batches() == 0) config->set_max_queued_batches(64);
+}
 
 int AnalyzerServiceMain(int argc, const char* const* argv, const AnalyzerServiceParts& parts) {
   const std::string program = absl::StrCat("reelsight-", parts.name);

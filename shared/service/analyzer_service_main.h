@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "reelsight/config/v1/config.pb.h"
 #include "shared/analysis/analyzer.h"
 #include "shared/inference/model_source.h"
 
@@ -23,6 +24,9 @@ struct AnalyzerServiceParts {
   // `models` outlives the analyzers.
   std::function<std::vector<std::unique_ptr<analysis::Analyzer>>(inference::ModelSource& models)> make_analyzers;
 };
+
+// Fills in what `config` leaves open; of the models and the slice, those who use them know their defaults.
+void ApplyDefaults(const AnalyzerServiceParts& parts, config::v1::AnalyzerServiceConfig* config);
 
 // Reads flags and configuration, serves until told to stop, and returns the exit status of the process: 0 good, 1 it
 // could not serve, 2 wrong usage or configuration.
