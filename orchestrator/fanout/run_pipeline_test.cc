@@ -45,7 +45,7 @@ class FakeDecoder final : public VideoDecoder {
       SetDuration();
       return std::optional<DecodedFrame>();
     }
-    if (frame_time > absl::ZeroDuration()) absl::SleepFor(frame_time);
+    if (frame_time > absl::ZeroDuration()) testing::WorkFor(absl::ToChronoMilliseconds(frame_time));
     const int64_t index = next_++;
     if (index == broken_at_) return absl::DataLossError("broken");
     const absl::Duration offset = absl::Milliseconds(100 * index);

@@ -24,4 +24,7 @@ template <typename Condition>
 // however slow a machine.
 inline void GiveFaultsTime(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
+// Stands for work that takes so long.
+inline void WorkFor(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
+
 }  // namespace reelsight::testing
