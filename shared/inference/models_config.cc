@@ -12,10 +12,11 @@ constexpr double kDefaultHoldTimeMs = 2;
 }  // namespace
 
 std::vector<process::Setting> ModelSettings() {
-  return {{"models", "models.directory", "Folder of installed models", "PATH"},
-          {"model_catalogs", "models.catalogs", "Catalogues of models beside the built-in one, separated by commas"},
-          {"preload_models", "models.preload", "Models loaded at start, separated by commas"},
-          {"model_memory_bytes", "models.memory_budget_bytes", "Memory for loaded models; 0: half of the machine's", "N"}};
+  return {
+      {"models", "models.directory", "Folder of installed models", "PATH"},
+      {"model_catalogs", "models.catalogs", "Catalogues of models beside the built-in one, separated by commas"},
+      {"preload_models", "models.preload", "Models loaded at start, separated by commas"},
+      {"model_memory_bytes", "models.memory_budget_bytes", "Memory for loaded models; 0: half of the machine's", "N"}};
 }
 
 absl::Status CheckModelsConfig(const config::v1::ModelsConfig& config) {
