@@ -43,6 +43,11 @@ class ServeCommand final : public Command {
       .examples = kExamples,
       .service = "reelsight",
       .inner_settings = inference::ModelSettings(),
+      .check_inner_services =
+          [](const config::v1::OrchestratorConfig& config) {
+            RETURN_IF_ERROR(inference::CheckModelsConfig(config.models()));
+            return inference::OpenStore(config.models()).status();
+          },
       .make_inner_services = [this](const config::v1::OrchestratorConfig& config, telemetry::Metrics& metrics)
           -> absl::StatusOr<std::unique_ptr<orchestrator::InnerServices>> {
         return EmbeddedServices::Create(config.models(), {.threads = threads_}, metrics);

@@ -24,7 +24,8 @@ absl::Status Prepare(const OrchestratorParts& parts, config::v1::OrchestratorCon
                         "is empty; name at least one analyzer service, as in "
                         "`endpoints { name: \"lightweight\" target: \"127.0.0.1:7011\" }`");
   }
-  return CheckOrchestratorConfig(*config);
+  RETURN_IF_ERROR(CheckOrchestratorConfig(*config));
+  return parts.check_inner_services == nullptr ? absl::OkStatus() : parts.check_inner_services(*config);
 }
 
 absl::Status Serve(const OrchestratorParts& parts, const config::v1::OrchestratorConfig& config) {

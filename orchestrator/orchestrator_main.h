@@ -39,6 +39,8 @@ struct OrchestratorParts {
   std::string default_metrics_address = {};
   // What the services inside have beside the flags of every orchestrator.
   std::vector<process::Setting> inner_settings = {};
+  // What --check_config checks of them; null: nothing.
+  std::function<absl::Status(const config::v1::OrchestratorConfig& config)> check_inner_services = nullptr;
   // Makes the analyzers inside. Null: there are none, and the configuration must name endpoints.
   std::function<absl::StatusOr<std::unique_ptr<InnerServices>>(const config::v1::OrchestratorConfig& config,
                                                                telemetry::Metrics& metrics)>

@@ -3,16 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
-#include <filesystem>
 #include <iostream>
 #include <string>
-#include <system_error>
-#include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "shared/base/status.h"
 #include "shared/process/allocator.h"
 #include "shared/process/config_file.h"
@@ -21,24 +15,6 @@
 #include "shared/process/version.h"
 
 namespace reelsight::process {
-namespace {
-
-// Paths of folders that exist, separated by commas.
-absl::StatusOr<std::string> ToAbsolute(const std::string& folders, const std::string& flag) {
-  std::vector<std::string> absolute;
-  for (const auto folder : absl::StrSplit(folders, ',', absl::SkipEmpty())) {
-    std::error_code error;
-    const auto path = std::filesystem::canonical(std::string(folder), error);
-    if (error || !std::filesystem::is_directory(path, error)) {
-      return absl::NotFoundError(absl::StrCat(flag, ": no such folder: ", folder));
-    }
-    absolute.push_back(path.string());
-  }
-  return absl::StrJoin(absolute, ",");
-}
-
-}  // namespace
-
 void ConfigurationFlags::Define(CLI::App& app) {
   app_ = &app;
   app.add_option("--config,-c", config_file_,
@@ -61,12 +37,12 @@ absl::Status ConfigurationFlags::ReadInto(google::protobuf::Message* config, con
   RETURN_IF_ERROR(ApplyEnvironment(info_.settings, environment, config));
   for (const Setting& setting : info_.settings) {
     const std::string flag = "--" + setting.flag;
-    if (app_->get_option(flag)->count() == 0) continue;
-    std::string value = values_.at(setting.flag);
-    if (setting.value_name == "FOLDER") {
-      ASSIGN_OR_RETURN(value, ToAbsolute(value, flag));
+    const size_t count = app_->get_option(flag)->count();
+    if (count == 0) continue;
+    if (count > 1 && !IsList(setting, *config)) {
+      return absl::InvalidArgumentError(absl::StrCat(flag, " is given ", count, " times; give it once"));
     }
-    RETURN_IF_ERROR(SetField(setting.field, value, flag, config));
+    RETURN_IF_ERROR(ApplySetting(setting, values_.at(setting.flag), flag, config));
   }
   return absl::OkStatus();
 }

@@ -114,13 +114,17 @@ TEST(ProgramTest, ListsMayBeGivenPieceByPieceAndFlagsHaveShortNames) {
   ASSERT_TRUE(read.status.ok()) << read.status;
   EXPECT_THAT(read.config.analyzers(), ::testing::ElementsAre("a", "b", "c"));
   EXPECT_EQ(read.config.server().listen_address(), "127.0.0.1:0");
-  EXPECT_FALSE(ReadWith({"--threads", "1", "--threads", "2"}).status.ok());
+  for (const char* const flag : {"--threads", "--listen_address"}) {
+    EXPECT_THAT(std::string(ReadWith({flag, "1", flag, "2"}).status.message()), HasSubstr("is given 2 times"));
+  }
 }
 
-TEST(ProgramTest, FoldersThatFlagsNameExistAndBecomeAbsolute) {
+TEST(ProgramTest, FoldersThatFlagsAndVariablesNameExistAndBecomeAbsolute) {
   const testing::ScratchFolder folder;
   const auto read = [&](const std::string& value) { return ReadWith({"--folders", value}); };
   EXPECT_THAT(std::string(read(folder / "missing").status.message()), HasSubstr("--folders: no such folder: "));
+  EXPECT_THAT(std::string(ReadWith({}, {{"REELSIGHT_FOLDERS", folder / "missing"}}).status.message()),
+              HasSubstr("REELSIGHT_FOLDERS: no such folder: "));
   const Read relative = read(".," + (folder / "."));
   ASSERT_TRUE(relative.status.ok()) << relative.status;
   EXPECT_THAT(relative.config.analyzers(), ::testing::ElementsAre(std::filesystem::current_path().string(),

@@ -2,10 +2,14 @@
 #include "shared/process/settings.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/descriptor.h"
 #include "shared/base/status.h"
@@ -73,26 +77,6 @@ absl::Status SetScalar(const FieldDescriptor& field, const std::string& value, c
   }
 }
 
-}  // namespace
-
-std::vector<Setting> ServerSettings() {
-  return {
-      {"listen_address", "server.listen_address", "Address for gRPC; port 0 takes a free one", "HOST:PORT",
-       "--listen,-l"},
-      {"metrics_address", "server.metrics_address", "Address for Prometheus", "HOST:PORT", "--metrics,-m"},
-      {"log_format", "server.log.format", "text or json"},
-      {"log_level", "server.log.level", "trace, debug, info, warn or error"},
-      {"drain_seconds", "server.drain_seconds", "Time for calls under way after SIGTERM", "N"},
-      {"drain_grace_seconds", "server.drain_grace_seconds", "Time between not-ready and refusing calls", "N"},
-      {"max_concurrent_calls", "server.max_concurrent_calls", "Calls worked on at once", "N"},
-      {"max_connections", "server.max_connections", "Connections at once", "N"},
-      {"max_receive_bytes", "server.max_receive_bytes", "Largest message accepted", "N"},
-      {"reflection", "server.reflection", "true or false: offer gRPC reflection"},
-      {"tls_certificate_file", "server.tls.certificate_file", "PEM file with the certificate chain", "FILE"},
-      {"tls_private_key_file", "server.tls.private_key_file", "PEM file with the private key", "FILE"},
-      {"tls_ca_file", "server.tls.ca_file", "PEM file with the authorities that clients must be signed by", "FILE"}};
-}
-
 absl::Status SetField(std::string_view path, const std::string& value, const std::string& origin, Message* config) {
   const std::vector<std::string> parts = absl::StrSplit(absl::string_view(path.data(), path.size()), '.');
   Message* message = config;
@@ -116,6 +100,58 @@ absl::Status SetField(std::string_view path, const std::string& value, const std
   return absl::OkStatus();
 }
 
+// Paths of folders that exist, separated by commas.
+absl::StatusOr<std::string> ToAbsolute(const std::string& folders, const std::string& origin) {
+  std::vector<std::string> absolute;
+  for (const auto folder : absl::StrSplit(folders, ',', absl::SkipEmpty())) {
+    std::error_code error;
+    const auto path = std::filesystem::canonical(std::string(folder), error);
+    if (error || !std::filesystem::is_directory(path, error)) {
+      return absl::NotFoundError(absl::StrCat(origin, ": no such folder: ", folder));
+    }
+    absolute.push_back(path.string());
+  }
+  return absl::StrJoin(absolute, ",");
+}
+
+}  // namespace
+
+std::vector<Setting> ServerSettings() {
+  return {
+      {"listen_address", "server.listen_address", "Address for gRPC; port 0 takes a free one", "HOST:PORT",
+       "--listen,-l"},
+      {"metrics_address", "server.metrics_address", "Address for Prometheus", "HOST:PORT", "--metrics,-m"},
+      {"log_format", "server.log.format", "text or json"},
+      {"log_level", "server.log.level", "trace, debug, info, warn or error"},
+      {"drain_seconds", "server.drain_seconds", "Time for calls under way after SIGTERM", "N"},
+      {"drain_grace_seconds", "server.drain_grace_seconds", "Time between not-ready and refusing calls", "N"},
+      {"max_concurrent_calls", "server.max_concurrent_calls", "Calls worked on at once", "N"},
+      {"max_connections", "server.max_connections", "Connections at once", "N"},
+      {"max_receive_bytes", "server.max_receive_bytes", "Largest message accepted", "N"},
+      {"reflection", "server.reflection", "true or false: offer gRPC reflection"},
+      {"tls_certificate_file", "server.tls.certificate_file", "PEM file with the certificate chain", "FILE"},
+      {"tls_private_key_file", "server.tls.private_key_file", "PEM file with the private key", "FILE"},
+      {"tls_ca_file", "server.tls.ca_file", "PEM file with the authorities that clients must be signed by", "FILE"}};
+}
+
+absl::Status ApplySetting(const Setting& setting, const std::string& value, const std::string& origin,
+                          Message* config) {
+  if (setting.value_name != "FOLDER") return SetField(setting.field, value, origin, config);
+  ASSIGN_OR_RETURN(const std::string folders, ToAbsolute(value, origin));
+  return SetField(setting.field, folders, origin, config);
+}
+
+bool IsList(const Setting& setting, const Message& config) {
+  const google::protobuf::Descriptor* message = config.GetDescriptor();
+  const FieldDescriptor* field = nullptr;
+  for (const absl::string_view part : absl::StrSplit(setting.field, '.')) {
+    field = message == nullptr ? nullptr : message->FindFieldByName(std::string(part));
+    if (field == nullptr) return false;
+    message = field->message_type();
+  }
+  return field->is_repeated();
+}
+
 std::string EnvironmentName(std::string_view flag) {
   return absl::StrCat("REELSIGHT_", absl::AsciiStrToUpper(absl::string_view(flag.data(), flag.size())));
 }
@@ -130,7 +166,7 @@ absl::Status ApplyEnvironment(const std::vector<Setting>& settings, const GetEnv
   for (const Setting& setting : settings) {
     const std::string name = EnvironmentName(setting.flag);
     if (const std::optional<std::string> value = environment(name); value.has_value()) {
-      RETURN_IF_ERROR(SetField(setting.field, *value, absl::StrCat("environment variable ", name), config));
+      RETURN_IF_ERROR(ApplySetting(setting, *value, absl::StrCat("environment variable ", name), config));
     }
   }
   return absl::OkStatus();

@@ -31,10 +31,13 @@ struct Setting {
 // Settings of config.v1.ServerConfig, which the configuration message holds as `server`.
 std::vector<Setting> ServerSettings();
 
-// Sets the field at `path` from text: numbers in decimal, booleans `true` or `false`, enums by name in any case,
-// repeated strings separated by commas (they replace what was there). INVALID_ARGUMENT, naming `origin`.
-absl::Status SetField(std::string_view path, const std::string& value, const std::string& origin,
-                      google::protobuf::Message* config);
+// Sets the setting's field from text: numbers in decimal, booleans `true` or `false`, enums by name in any case,
+// repeated strings separated by commas (they replace what was there). INVALID_ARGUMENT or NOT_FOUND, naming `origin`.
+absl::Status ApplySetting(const Setting& setting, const std::string& value, const std::string& origin,
+                          google::protobuf::Message* config);
+
+// True if the setting's field is repeated.
+bool IsList(const Setting& setting, const google::protobuf::Message& config);
 
 // `REELSIGHT_` and the flag in upper case.
 std::string EnvironmentName(std::string_view flag);

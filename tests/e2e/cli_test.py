@@ -469,3 +469,18 @@ def test_serve_reads_the_environment(tmp_path, three_shots):
     stub = servers.connect(server.address)
     assert stub.Analyze(pb.AnalyzeRequest(uri=str(three_shots)), timeout=60).stats.frames_decoded > 0
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "said"),
+    [
+        (["--model_memory_bytes", "-1"], {}, "memory_budget_bytes"),
+        (["--model_catalogs", "/nowhere/mine.textproto"], {}, "/nowhere/mine.textproto"),
+        (["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"], {}, "--listen_address is given 2 times"),
+        ([], {"REELSIGHT_FILE_ROOTS": "/nowhere"}, "REELSIGHT_FILE_ROOTS: no such folder: /nowhere"),
+    ],
+)
+def test_serve_checks_what_it_would_start_with(flags, variables, said):
+    done = reelsight("serve", "--check_config", *flags, env={**os.environ, **variables})
+    assert done.returncode == USAGE, done.stdout + done.stderr
+    assert said in done.stderr
