@@ -200,27 +200,13 @@ TEST(CacheBoundsTest, OneThatProvesLargerThanTheBudgetDoesNotWaitForRoom) {
 
 TEST(CacheBoundsTest, AValueIsNotThereWhileItIsLoadedAndItsWaitersHaveDeadlines) {
   Cache cache({.budget_bytes = 10});
-  std::promise<void> entered, open;
-  std::thread loader([&] {
-    EXPECT_TRUE(cache
-                    .Acquire(
-                        "a", 1,
-                        [&]() -> absl::StatusOr<Cache::Loaded> {
-                          entered.set_value();
-                          open.get_future().wait();
-                          return Cache::Loaded{std::make_shared<std::string>("a"), 1};
-                        },
-                        CancelToken())
-                    .ok());
-  });
-  entered.get_future().wait();
+  HeldLoad load(cache, "a");
   EXPECT_FALSE(cache.Contains("a"));
   EXPECT_EQ(cache.EvictIdle(), 0);
   const CancelToken late;
   late.SetDeadline(Clock::now() + std::chrono::milliseconds(5));
   EXPECT_TRUE(absl::IsDeadlineExceeded(cache.Acquire("a", 1, Loads("a", 1), late).status()));
-  open.set_value();
-  loader.join();
+  load.Finish();
   EXPECT_TRUE(cache.Contains("a"));
   const CancelToken cancelled;
   cancelled.Cancel();

@@ -269,28 +269,14 @@ TEST(PinnedLruCacheTest, WhoWaitsForALoadGetsItAndCountsAsAMiss) {
   std::atomic<int> hits = 0, misses = 0;
   Cache cache(
       {.budget_bytes = 1, .observer = {.on_use = [&](const std::string&, bool hit) { ++(hit ? hits : misses); }}});
-  std::promise<void> entered, open;
-  std::thread loader([&] {
-    EXPECT_TRUE(cache
-                    .Acquire(
-                        "a", 1,
-                        [&]() -> absl::StatusOr<Cache::Loaded> {
-                          entered.set_value();
-                          open.get_future().wait();
-                          return Cache::Loaded{std::make_shared<std::string>("a"), 1};
-                        },
-                        CancelToken())
-                    .ok());
-  });
-  entered.get_future().wait();
+  HeldLoad load(cache, "a");
   std::thread waiter([&] {
     const auto pinned = cache.Acquire("a", 1, Loads("other", 1), CancelToken());
     EXPECT_EQ(*pinned->value, "a");
     EXPECT_FALSE(pinned->hit);
   });
   while (misses < 2) std::this_thread::yield();
-  open.set_value();
-  loader.join();
+  load.Finish();
   waiter.join();
   EXPECT_EQ(hits, 0);
   EXPECT_TRUE(Use(cache, "a", 1));

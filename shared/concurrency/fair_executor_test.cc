@@ -23,6 +23,20 @@ namespace {
 
 using ::testing::ElementsAre;
 
+// Submits work that ends when `gate` opens, and waits until it runs.
+void SubmitUntil(FairExecutor& executor, std::promise<void>& gate) {
+  // Shared, because the work may still be leaving set_value when this returns.
+  const auto started = std::make_shared<std::promise<void>>();
+  ASSERT_TRUE(executor
+                  .Submit("a",
+                          [started, opened = gate.get_future().share()] {
+                            started->set_value();
+                            opened.wait();
+                          })
+                  .ok());
+  started->get_future().wait();
+}
+
 TEST(FairExecutorTest, TakesTurnsBetweenClients) {
   std::vector<std::string> order;
   {
@@ -37,16 +51,9 @@ TEST(FairExecutorTest, TakesTurnsBetweenClients) {
 }
 
 TEST(FairExecutorTest, RefusesWhenFull) {
-  std::promise<void> started, gate;
+  std::promise<void> gate;
   FairExecutor executor({.thread_count = 1, .max_queued = 1});
-  ASSERT_TRUE(executor
-                  .Submit("a",
-                          [&] {
-                            started.set_value();
-                            gate.get_future().wait();
-                          })
-                  .ok());
-  started.get_future().wait();
+  SubmitUntil(executor, gate);
   ASSERT_TRUE(executor.Submit("a", [] {}).ok());
   EXPECT_EQ(executor.Submit("b", [] {}).code(), absl::StatusCode::kResourceExhausted);
   gate.set_value();
@@ -118,18 +125,11 @@ TEST(FairExecutorTest, NoThreadsAreOne) {
 }
 
 TEST(FairExecutorTest, CountsWhatWaitsAndWhatRuns) {
-  std::promise<void> started, gate;
+  std::promise<void> gate;
   FairExecutor executor({.thread_count = 1, .max_queued = 2, .name = "work"});
   EXPECT_EQ(executor.queued(), 0);
   EXPECT_EQ(executor.running(), 0);
-  ASSERT_TRUE(executor
-                  .Submit("a",
-                          [&] {
-                            started.set_value();
-                            gate.get_future().wait();
-                          })
-                  .ok());
-  started.get_future().wait();
+  SubmitUntil(executor, gate);
   ASSERT_TRUE(executor.Submit("a", [] {}).ok());
   ASSERT_TRUE(executor.Submit("b", [] {}).ok());
   EXPECT_EQ(executor.queued(), 2);

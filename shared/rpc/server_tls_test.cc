@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TLS on connections that the server accepts itself, with certificates made here.
-#include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -24,6 +23,7 @@
 #include "shared/rpc/server.h"
 #include "shared/rpc/server_config.h"
 #include "shared/testing/fake_analyzer.h"
+#include "shared/testing/loopback.h"
 #include "shared/testing/scratch_folder.h"
 #include "shared/testing/wait.h"
 
@@ -129,15 +129,7 @@ class ServerTlsTest : public ::testing::Test {
   }
   absl::StatusCode CallBy(const TlsConfig* tls) const { return Call(*Client(tls)).code(); }
 
-  UniqueFd Connect() const {
-    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(server_->port()));
-    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-    return fd;
-  }
+  UniqueFd Connect() const { return reelsight::testing::ConnectToLoopback(server_->port()); }
   // Whatever it says before.
   static bool IsClosedByServer(const UniqueFd& fd) {
     char bytes[512];

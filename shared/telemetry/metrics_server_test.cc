@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared/telemetry/metrics_server.h"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shared/testing/loopback.h"
 
 namespace reelsight::telemetry {
 namespace {
@@ -17,22 +17,14 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-class MetricsServerTest : public testing::Test {
+class MetricsServerTest : public ::testing::Test {
  protected:
   void Start(MetricsServer::Options options) {
     auto listener = Listener::Open("127.0.0.1:0");
     ASSERT_TRUE(listener.ok()) << listener.status();
     server_ = std::make_unique<MetricsServer>(*std::move(listener), options, [] { return std::string("text\n"); });
   }
-  UniqueFd Connect() const {
-    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(server_->port()));
-    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-    return fd;
-  }
+  UniqueFd Connect() const { return reelsight::testing::ConnectToLoopback(server_->port()); }
   static void Send(const UniqueFd& fd, const std::string& text) {
     EXPECT_EQ(send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
   }
